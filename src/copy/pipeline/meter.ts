@@ -1,0 +1,25 @@
+import type { Artifact, Report, Step } from "../interfaces.ts";
+
+/** Reports the bytes that pass: at most one `blob-read` in `intervalMs`, and what is left with `blob-done` after the last byte. */
+export const meter =
+  (artifact: Artifact, intervalMs: number, report: Report, now: () => number = performance.now.bind(performance)): Step =>
+  ({ content, info }) => ({
+    info,
+    content: {
+      pour: async (sink, signal) => {
+        let offset = 0;
+        let reported = 0;
+        let last = now();
+        await content.pour((chunk, release) => {
+          offset += chunk.length;
+          const time = now();
+          if (time - last > intervalMs) {
+            report({ type: "blob-read", artifact, offset, offsetUpdate: offset - reported });
+            reported = offset;
+            last = time;
+          }
+          sink(chunk, release);
+        }, signal);
+      },
+    },
+  });

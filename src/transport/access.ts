@@ -1,0 +1,22 @@
+import type { Semaphore } from "../copy/interfaces.ts";
+import type { Side } from "../errors.ts";
+import type { Digest } from "../image/digest.ts";
+import type { Registries } from "./docker/registries.ts";
+
+/** How one side of one job is to be reached: built per job, so that nothing of one tenant is left for the next. */
+export interface AccessContext {
+  readonly side: Side;
+  /** The root of all paths in references. */
+  readonly dataDir: string;
+  readonly credentials?: { readonly username: string; readonly password: string } | { readonly identityToken: string } | { readonly registryToken: string };
+  /** False: certificates are not checked, and plain HTTP is tried where TLS is not spoken. */
+  readonly tlsVerify: boolean;
+  /** PEM; added to the system's authorities. */
+  readonly caCertificates?: string;
+  /** Sources: the digest that an earlier attempt found the reference to name. It is read instead of the tag. */
+  readonly pinned?: Digest;
+  /** One holder at a time in the whole cluster, by name: what writers of one layout agree on. */
+  readonly exclusive: (name: string) => Semaphore;
+  /** The process's connections, tokens and knowledge of registries: they outlive the job. */
+  readonly registries: Registries;
+}

@@ -187,5 +187,6 @@ function hasControl(text: string): boolean {
   return false;
 }
 
+/** Quotes the reference, less what could be a password that somebody put into it. */
 const invalid = (text: string, why: string): CopyError =>
-  new CopyError("reference_invalid", `\`${text.slice(0, 200)}\`: ${why}`);
+  new CopyError("reference_invalid", `\`${text.slice(0, 200).replace(/\/\/[^/@]*@/, "//…@")}\`: ${why}`);

@@ -1,0 +1,135 @@
+// A worker process: takes jobs from the queue, runs them, gives them back when it is told to stop.
+
+import { randomUUID } from "node:crypto";
+import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "bullmq";
+import type { Logger } from "pino";
+import { loadConfig, type Config } from "../config.ts";
+import { hostPlatform } from "../image/platform.ts";
+import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
+import { connect, PREFIX } from "../jobs/redis.ts";
+import { Sealer } from "../jobs/secrets.ts";
+import { Jobs } from "../jobs/store.ts";
+import { createLogger } from "../logger.ts";
+import { Registries } from "../transport/docker/registries.ts";
+import { backoffMs } from "./backoff.ts";
+import { Stopped } from "./recorder.ts";
+import { RedisSemaphores } from "./redis-semaphore.ts";
+import { runJob, type RunDeps } from "./run.ts";
+
+/** All in ms. A dead worker's job is taken over after lockMs at the earliest, lockMs + 2 × stalledMs at the latest. */
+export interface Timing {
+  /** How long a permit lives without being renewed. */
+  readonly leaseMs: number;
+  /** How long the queue believes a silent worker. */
+  readonly lockMs: number;
+  readonly stalledMs: number;
+  /** How long running jobs may go on after SIGTERM, before they are given to others. */
+  readonly graceMs: number;
+}
+
+export const TIMING: Timing = { leaseMs: 10_000, lockMs: 15_000, stalledMs: 7_500, graceMs: 25_000 };
+
+export interface RunningWorker {
+  /** Takes no more jobs, lets the running ones end for `graceMs`, hands back the rest. */
+  close(): Promise<void>;
+}
+
+export async function startWorker(config: Config, logger: Logger, timing: Timing = TIMING): Promise<RunningWorker> {
+  const redis = connect(config.redisUrl, "patient");
+  const subscriber = connect(config.redisUrl, "patient");
+  const queue = new JobQueue(config.redisUrl, "patient");
+  const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
+  const registries = new Registries();
+  const deps: RunDeps = {
+    jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
+    blobs: semaphores.get("blobs", config.blobConcurrency),
+    exclusive: (name) => semaphores.get(name, 1),
+    registries,
+    dataDir: config.dataDir,
+    host: hostPlatform(process.arch, process.platform),
+    logger,
+  };
+  const connection = connect(config.redisUrl, "patient");
+  const worker = new Worker<QueueData>(QUEUE, (job, token, signal) => process_(deps, job, token, signal), {
+    connection,
+    prefix: QUEUE_PREFIX,
+    concurrency: config.workerConcurrency,
+    lockDuration: timing.lockMs,
+    stalledInterval: timing.stalledMs,
+    // Which jobs kill their workers is our own count (job.ts): the queue would fail innocent ones.
+    maxStalledCount: 1_000_000,
+    drainDelay: 1,
+    settings: { backoffStrategy: (attempt, _type, error) => backoffMs(attempt, error) },
+  });
+  worker.on("error", (error) => logger.warn({ err: error }, "the queue"));
+  worker.on("lockRenewalFailed", (ids: string[]) => ids.forEach((id) => worker.cancelJob(id, "lost")));
+  const stopSigns = startSigns(redis, config, worker, logger);
+  logger.info({ blobConcurrency: config.blobConcurrency, workerConcurrency: config.workerConcurrency }, "worker ready");
+
+  return {
+    close: async () => {
+      // The order matters: a closing worker's own blocked read could take a job again that it has just given back.
+      const closing = worker.close();
+      await (await worker.getBackend()).disconnectBlocking(true);
+      const grace = setTimeout(() => worker.cancelAllJobs("shutdown"), timing.graceMs);
+      await closing;
+      clearTimeout(grace);
+      await stopSigns();
+      await semaphores[Symbol.asyncDispose]();
+      await registries[Symbol.asyncDispose]();
+      await queue[Symbol.asyncDispose]();
+      for (const client of [connection, subscriber, redis]) client.disconnect();
+    },
+  };
+}
+
+/** BullMQ hands over a signal only to a processor that declares three parameters. */
+async function process_(deps: RunDeps, job: QueueJob<QueueData>, token: string | undefined, signal: AbortSignal | undefined): Promise<void> {
+  const stop = new AbortController();
+  signal?.addEventListener("abort", () => stop.abort(new Stopped(signal.reason === "shutdown" ? "shutdown" : "lost")), { once: true });
+  const outcome = await runJob(deps, { ...job.data, attempt: job.attemptsMade + 1 }, stop.signal);
+  switch (outcome.type) {
+    case "ended":
+      return;
+    case "retry":
+      throw outcome.error;
+    case "failed":
+      throw new UnrecoverableError(outcome.error.message);
+    case "handed-back":
+      await job.moveToWait(token);
+      throw new WaitingError();
+  }
+}
+
+const SIGN_MS = 5000;
+
+/** Signs of life, for readiness: a key that lapses when the worker does not renew it. */
+function startSigns(redis: ReturnType<typeof connect>, config: Config, worker: Worker, logger: Logger): () => Promise<void> {
+  const key = `${PREFIX}worker:${randomUUID()}`;
+  const startedAt = new Date().toISOString();
+  const value = JSON.stringify({ pid: process.pid, concurrency: config.workerConcurrency, startedAt });
+  const give = () => void redis.set(key, value, "PX", SIGN_MS * 3).catch((error: unknown) => logger.warn({ err: error, worker: worker.id }, "no sign of life"));
+  give();
+  const timer = setInterval(give, SIGN_MS);
+  return async () => {
+    clearInterval(timer);
+    await redis.del(key).catch(() => {});
+  };
+}
+
+if (import.meta.main) {
+  const config = loadConfig(process.env);
+  const logger = createLogger(config, "worker");
+  const worker = await startWorker(config, logger);
+  let closing: Promise<void> | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    closing ??= (async () => {
+      logger.info({ signal }, "worker stopping");
+      await worker.close();
+      logger.info("worker stopped");
+      process.exit(0);
+    })();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}

@@ -1,0 +1,105 @@
+// One run of one job: from its record to the copy engine, and from what came of it back into the record.
+
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { copyImage } from "../copy/copy.ts";
+import type { CopyResult, Semaphore } from "../copy/interfaces.ts";
+import { CopyError, reasonOf, toCopyError, type Side } from "../errors.ts";
+import { manifestDigest } from "../image/manifest/manifest.ts";
+import type { Platform } from "../image/platform.ts";
+import { parseReference } from "../image/reference.ts";
+import { canceled, CRASH_LIMIT, failed, handedBack, problemOf, retrying, started, succeeded, type JobRecord } from "../jobs/job.ts";
+import type { Jobs } from "../jobs/store.ts";
+import type { AccessContext } from "../transport/access.ts";
+import type { Registries } from "../transport/docker/registries.ts";
+import { openDestination, openSource } from "../transport/open.ts";
+import { Recorder, Stopped } from "./recorder.ts";
+
+export interface RunDeps {
+  readonly jobs: Jobs;
+  /** The cluster's permits for blobs. */
+  readonly blobs: Semaphore;
+  /** One holder at a time in the cluster, by name. */
+  readonly exclusive: (name: string) => Semaphore;
+  readonly registries: Registries;
+  readonly dataDir: string;
+  readonly host: Platform;
+  readonly logger: Logger;
+}
+
+/** What the queue is to do with the job: nothing more, try again, fail it, or give it to another worker. */
+export type Outcome = { readonly type: "ended" } | { readonly type: "retry" | "failed"; readonly error: CopyError } | { readonly type: "handed-back" };
+
+const ENDED: Outcome = { type: "ended" };
+/** How often a run looks whether it still owns its job, if nothing else tells it. */
+const LOOK_MS = 2000;
+
+/** Runs the job if there is something to run, and records how it ended. `stop` aborts with Stopped. Throws only where Redis fails. */
+export async function runJob(deps: RunDeps, order: { id: string; run: number; attempt: number }, stop: AbortSignal): Promise<Outcome> {
+  const owner = randomUUID();
+  const stored = await deps.jobs.change(order.id, (record) => started(record, { owner, run: order.run, attempt: order.attempt, now: now() }));
+  if (stored?.record.owner !== owner) return ENDED;
+  const { record } = stored;
+  const logger = deps.logger.child({ job: record.id, tenant: record.tenant });
+  logger.info({ attempt: record.attempt, source: record.spec.source, destination: record.spec.destination }, "copy started");
+
+  const recorder = new Recorder(deps.jobs, stored, owner);
+  const looking = setInterval(() => recorder.look().catch(() => {}), LOOK_MS);
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new CopyError("timeout", `the copy took longer than ${record.spec.timeoutSeconds} s`)), record.spec.timeoutSeconds * 1000);
+  const signal = AbortSignal.any([stop, recorder.signal, limit.signal]);
+  const begun = performance.now();
+  try {
+    if (record.crashes >= CRASH_LIMIT) throw new CopyError("worker_lost", `${CRASH_LIMIT} workers died while they moved a blob of this job`);
+    const result = await copyJob(deps, record, recorder, signal);
+    const durationMs = Math.round(performance.now() - begun);
+    await recorder.finish((r) => succeeded(r, resultOf(result, durationMs, recorder.bytesCopied), now()), result.manifest);
+    logger.info({ durationMs, bytesCopied: recorder.bytesCopied, digest: result.digest, skipped: result.skipped }, "copy succeeded");
+    return ENDED;
+  } catch (error) {
+    return await end(recorder, record, reasonOf(error, signal), logger);
+  } finally {
+    clearTimeout(timer);
+    clearInterval(looking);
+  }
+}
+
+async function copyJob(deps: RunDeps, record: JobRecord, recorder: Recorder, signal: AbortSignal): Promise<CopyResult> {
+  const { spec, pinned } = record;
+  const secrets = await deps.jobs.secrets(record);
+  const access = (side: Side): AccessContext => {
+    const { tlsVerify, caCertificates } = side === "source" ? spec.sourceContext : spec.destinationContext;
+    const credentials = secrets[side];
+    const { dataDir, exclusive, registries } = deps;
+    return { side, dataDir, exclusive, registries, tlsVerify, ...(caCertificates !== undefined && { caCertificates }), ...(credentials !== undefined && { credentials }) };
+  };
+  await using source = await openSource(parseReference(spec.source), { ...access("source"), ...(pinned !== null && { pinned }) }, signal);
+  await using destination = await openDestination(parseReference(spec.destination), access("destination"), signal);
+  recorder.pin(manifestDigest(await source.getManifest(undefined, signal)));
+  const ends = { source, destination, platform: spec.sourceContext, host: deps.host };
+  return await copyImage(ends, spec.options, { blobs: deps.blobs, report: recorder.report, signal });
+}
+
+async function end(recorder: Recorder, record: JobRecord, reason: unknown, logger: Logger): Promise<Outcome> {
+  if (reason instanceof Stopped) {
+    logger.info({ why: reason.why }, "copy stopped");
+    if (reason.why === "lost") return ENDED;
+    if (reason.why === "shutdown") return (await recorder.finish(handedBack)) ? { type: "handed-back" } : ENDED;
+    await recorder.finish((r) => canceled(r, now()));
+    return ENDED;
+  }
+  const error = toCopyError(reason);
+  const problem = problemOf(error, `/v1/jobs/${record.id}`);
+  if (error.retryable && record.attempt < record.spec.attempts) {
+    logger.warn({ err: error, attempt: record.attempt }, "copy failed, to be tried again");
+    return (await recorder.finish((r) => retrying(r, problem))) ? { type: "retry", error } : ENDED;
+  }
+  logger.error({ err: error }, "copy failed");
+  return (await recorder.finish((r) => failed(r, problem, now()))) ? { type: "failed", error } : ENDED;
+}
+
+function resultOf({ digest, mediaType, sourceDigest, signatures, skipped }: CopyResult, durationMs: number, bytesCopied: number) {
+  return { sourceDigest, manifestDigest: digest, manifestMediaType: mediaType, signatures, skipped, durationMs, bytesCopied };
+}
+
+const now = (): string => new Date().toISOString();

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseJson } from "../../src/image/json.ts";
+
+const parse = (text: string | Buffer) => parseJson(typeof text === "string" ? Buffer.from(text) : text);
+
+test("an ordinary document is what JSON.parse makes of it", () => {
+  const text = '{"a":[1,-2.5,1e3,true,null,"x\\"y\\u0041"],"b":{"A":1},"":0}';
+  assert.deepEqual(parse(text), JSON.parse(text));
+});
+
+for (const [what, text] of [
+  ["a key that occurs twice", '{"layers":[],"layers":[1]}'],
+  ["a key in two spellings", '{"layers":[],"Layers":[1]}'],
+  ["a key hidden by an escape", '{"layers":[],"\\u006cayers":[1]}'],
+  ["a duplicate deep inside", '{"a":[{"b":{"c":1,"c":2}}]}'],
+  ["an integer that would be rounded", '{"size":9007199254740993}'],
+  ["something after the document", "{} {}"],
+  ["a byte order mark", "\ufeff{}"],
+  ["half a document", '{"a":'],
+  ["a string that does not end", '{"a'],
+  ["nesting without end", "[".repeat(100_000)],
+  ["many tokens", `[${"{},".repeat(600_000)}{}]`],
+] as const) {
+  test(`${what} is refused, and quickly`, () => {
+    const before = performance.now();
+    assert.throws(() => parse(text));
+    assert.ok(performance.now() - before < 500);
+  });
+}
+
+test("bytes that are not UTF-8 are refused", () => {
+  assert.throws(() => parse(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])));
+});
+
+test("__proto__ is a key like any other and pollutes nothing", () => {
+  parse('{"__proto__":{"polluted":true}}');
+  assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
+});

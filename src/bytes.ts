@@ -93,16 +93,24 @@ export function toReadable(bytes: Bytes, signal: AbortSignal): Readable {
 }
 
 /** Everything in one Buffer; throws `tooLarge()` as soon as there are more than `limit` bytes. */
-export async function collect(bytes: Bytes, limit: number, tooLarge: () => Error, signal: AbortSignal): Promise<Buffer> {
+export async function collect(
+  bytes: Bytes,
+  limit: number,
+  tooLarge: () => Error,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   const over = new AbortController();
-  await bytes.pour((chunk, release) => {
-    length += chunk.length;
-    if (length > limit) over.abort(tooLarge());
-    else chunks.push(Buffer.from(chunk));
-    release();
-  }, AbortSignal.any([signal, over.signal]));
+  await bytes.pour(
+    (chunk, release) => {
+      length += chunk.length;
+      if (length > limit) over.abort(tooLarge());
+      else chunks.push(Buffer.from(chunk));
+      release();
+    },
+    AbortSignal.any([signal, over.signal]),
+  );
   over.signal.throwIfAborted();
   return Buffer.concat(chunks, length);
 }

@@ -15,7 +15,11 @@ import { copySingle, type Copy, type Written } from "./single.ts";
  * Nothing is rolled back on failure: blobs that are complete stay, and the next attempt finds them. Throws CopyError, or the reason of
  * `control.signal`.
  */
-export async function copyImage(ends: CopyEnds, options: CopyOptions, control: CopyControl): Promise<CopyResult> {
+export async function copyImage(
+  ends: CopyEnds,
+  options: CopyOptions,
+  control: CopyControl,
+): Promise<CopyResult> {
   const { source, destination } = ends;
   const { signal } = control;
   const top = await source.getManifest(undefined, signal);
@@ -23,19 +27,49 @@ export async function copyImage(ends: CopyEnds, options: CopyOptions, control: C
 
   if (options.ifTagExists !== "overwrite") {
     const present = await destination.findManifest(undefined, signal);
-    if (present !== undefined && decideAboutTag(options.ifTagExists, present.digest, sourceDigest) === "skip") {
+    if (
+      present !== undefined &&
+      decideAboutTag(options.ifTagExists, present.digest, sourceDigest) === "skip"
+    ) {
       control.report({ type: "report", message: "Skipping: the tag exists at the destination" });
-      return { ...present, ...(present.digest === sourceDigest && { manifest: top }), sourceDigest, signatures: 0, skipped: true };
+      return {
+        ...present,
+        ...(present.digest === sourceDigest && { manifest: top }),
+        sourceDigest,
+        signatures: 0,
+        skipped: true,
+      };
     }
   }
-  const copy: Copy = { ends, options, control, sourceDigest, parallel: new LocalSemaphore(options.maxParallelDownloads), blobs: new Map() };
+  const copy: Copy = {
+    ends,
+    options,
+    control,
+    sourceDigest,
+    parallel: new LocalSemaphore(options.maxParallelDownloads),
+    blobs: new Map(),
+  };
   const { manifest, signatures, skipped } = await copyTop(copy, top, signal);
   if (!skipped) await destination.commit(signal);
-  return { digest: manifestDigest(manifest), mediaType: manifest.mediaType, manifest, sourceDigest, signatures, skipped };
+  return {
+    digest: manifestDigest(manifest),
+    mediaType: manifest.mediaType,
+    manifest,
+    sourceDigest,
+    signatures,
+    skipped,
+  };
 }
 
-async function copyTop(copy: Copy, top: Written["manifest"], signal: AbortSignal): Promise<Written> {
-  const { ends: { source, platform, host }, options } = copy;
+async function copyTop(
+  copy: Copy,
+  top: Written["manifest"],
+  signal: AbortSignal,
+): Promise<Written> {
+  const {
+    ends: { source, platform, host },
+    options,
+  } = copy;
   if (!isList(top.mediaType)) return copySingle(copy, top, undefined, signal);
   if (options.imageListSelection !== "system") return copyMultiple(copy, top, signal);
   const chosen = chooseInstance(parseList(top), platform, host);

@@ -5,7 +5,10 @@ import { reasonOf } from "../errors.ts";
  * copy still writes while its next attempt begins. Throws the error of the first task in order that failed by itself, as
  * containers/image reports the lowest layer's; or `signal`'s reason.
  */
-export async function group(signal: AbortSignal, tasks: readonly ((signal: AbortSignal) => Promise<void>)[]): Promise<void> {
+export async function group(
+  signal: AbortSignal,
+  tasks: readonly ((signal: AbortSignal) => Promise<void>)[],
+): Promise<void> {
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
   const outcomes = await Promise.allSettled(

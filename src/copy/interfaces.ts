@@ -73,16 +73,31 @@ export interface Destination extends AsyncDisposable {
   /** The digest that the reference itself demands of the manifest. */
   readonly digest?: Digest;
   /** What the reference names now, or whether an instance is here; undefined where there is nothing. Writes nothing. */
-  findManifest(instance: Digest | undefined, signal: AbortSignal): Promise<FoundManifest | undefined>;
+  findManifest(
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<FoundManifest | undefined>;
   /** Where the blob is to be had without moving bytes: here, or at one of `candidates`. Writes nothing. */
-  findBlob(blob: Descriptor, candidates: readonly FoundBlob[], signal: AbortSignal): Promise<FoundBlob | undefined>;
+  findBlob(
+    blob: Descriptor,
+    candidates: readonly FoundBlob[],
+    signal: AbortSignal,
+  ): Promise<FoundBlob | undefined>;
   /** Takes over a blob that was found elsewhere. False where the registry would rather have the bytes. */
   mountBlob(found: FoundBlob, signal: AbortSignal): Promise<boolean>;
   /** Stores the blob; visible only if `blob.content` ended without an error. Returns what was stored. */
   putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor>;
   /** Stores an instance under its digest, or (undefined) the manifest that the reference is to name. */
-  putManifest(manifest: RawManifest, instance: Digest | undefined, signal: AbortSignal): Promise<void>;
-  putSignatures(signatures: readonly Signature[], instance: Digest | undefined, signal: AbortSignal): Promise<void>;
+  putManifest(
+    manifest: RawManifest,
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<void>;
+  putSignatures(
+    signatures: readonly Signature[],
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Makes what was put an image: the last write. */
   commit(signal: AbortSignal): Promise<void>;
 }
@@ -93,7 +108,11 @@ export interface Semaphore {
    * Waits its turn (first come, first served), then runs the task. The task's signal aborts with `signal`, and if the permit is
    * lost. Waiting ends when `signal` aborts. `weight` (default 1) is how much of the limit the task takes.
    */
-  run<T>(task: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, weight?: number): Promise<T>;
+  run<T>(
+    task: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    weight?: number,
+  ): Promise<T>;
 }
 
 export interface Artifact {
@@ -109,13 +128,24 @@ export interface Artifact {
 /** The library's progress events and report lines (semantics 2.3, 2.4); offsets in bytes. */
 export type ProgressEvent =
   | { readonly type: "blob-new"; readonly artifact: Artifact }
-  | { readonly type: "blob-read"; readonly artifact: Artifact; readonly offset: number; readonly offsetUpdate: number }
+  | {
+      readonly type: "blob-read";
+      readonly artifact: Artifact;
+      readonly offset: number;
+      readonly offsetUpdate: number;
+    }
   | { readonly type: "blob-done"; readonly artifact: Artifact; readonly offset: number }
-  | { readonly type: "blob-skipped"; readonly artifact: Artifact; readonly reason: "exists" | "mounted" | "foreign" }
+  | {
+      readonly type: "blob-skipped";
+      readonly artifact: Artifact;
+      readonly reason: "exists" | "mounted" | "foreign";
+    }
   | { readonly type: "report"; readonly message: string };
 
 /** What the engine tells while it works: the contract's events, and which blobs it has learnt of, for totals. */
-export type Report = (event: ProgressEvent | { readonly type: "planned"; readonly artifacts: readonly Artifact[] }) => void;
+export type Report = (
+  event: ProgressEvent | { readonly type: "planned"; readonly artifacts: readonly Artifact[] },
+) => void;
 
 /** The contract's `options`, as far as they steer the engine, with its defaults applied. */
 export interface CopyOptions {

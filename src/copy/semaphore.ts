@@ -15,7 +15,11 @@ export class LocalSemaphore implements Semaphore {
     this.#limit = limit;
   }
 
-  async run<T>(task: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, weight = 1): Promise<T> {
+  async run<T>(
+    task: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    weight = 1,
+  ): Promise<T> {
     const taken = Math.min(weight, this.#limit);
     await this.#acquire(taken, signal);
     try {
@@ -48,7 +52,11 @@ export class LocalSemaphore implements Semaphore {
   }
 
   #admit(): void {
-    for (let next = this.#waiting[0]; next !== undefined && this.#used + next.weight <= this.#limit; next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && this.#used + next.weight <= this.#limit;
+      next = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       this.#used += next.weight;
       next.go();

@@ -2,10 +2,20 @@
 
 import { CopyError } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
-import { manifestDigest, parseImage, type Image, type RawManifest } from "../image/manifest/manifest.ts";
+import {
+  manifestDigest,
+  parseImage,
+  type Image,
+  type RawManifest,
+} from "../image/manifest/manifest.ts";
 import { isList } from "../image/media-types.ts";
 import { copyBlob, type Blob } from "./blob.ts";
-import { checkDestinationDigest, chooseManifestType, mayChange, requireSameType } from "./decide.ts";
+import {
+  checkDestinationDigest,
+  chooseManifestType,
+  mayChange,
+  requireSameType,
+} from "./decide.ts";
 import { group } from "./group.ts";
 import type { CopyControl, CopyEnds, CopyOptions, Semaphore, Signature } from "./interfaces.ts";
 
@@ -29,17 +39,43 @@ export interface Written {
 }
 
 /** Copies one image. `instance`: its digest as an entry of a list; undefined: it becomes what the destination reference names. */
-export async function copySingle(copy: Copy, manifest: RawManifest, instance: Digest | undefined, signal: AbortSignal): Promise<Written> {
-  const { ends: { destination }, options, control: { report }, sourceDigest } = copy;
-  if (isList(manifest.mediaType)) throw new CopyError("manifest_invalid", "a list names another list, where an image is expected", { side: "source", phase: "manifest" });
+export async function copySingle(
+  copy: Copy,
+  manifest: RawManifest,
+  instance: Digest | undefined,
+  signal: AbortSignal,
+): Promise<Written> {
+  const {
+    ends: { destination },
+    options,
+    control: { report },
+    sourceDigest,
+  } = copy;
+  if (isList(manifest.mediaType))
+    throw new CopyError(
+      "manifest_invalid",
+      "a list names another list, where an image is expected",
+      { side: "source", phase: "manifest" },
+    );
   const image = parseImage(manifest);
   const signatures = await getSignatures(copy, instance, "image", signal);
   const digest = manifestDigest(manifest);
   if (instance === undefined) checkDestinationDigest(destination.digest, [digest, sourceDigest]);
-  const may = mayChange({ keptSignatures: signatures.length, destinationDigest: destination.digest, preserveDigests: options.preserveDigests });
-  requireSameType(manifest.mediaType, chooseManifestType(manifest.mediaType, destination.traits.manifestTypes, may));
+  const may = mayChange({
+    keptSignatures: signatures.length,
+    destinationDigest: destination.digest,
+    preserveDigests: options.preserveDigests,
+  });
+  requireSameType(
+    manifest.mediaType,
+    chooseManifestType(manifest.mediaType, destination.traits.manifestTypes, may),
+  );
 
-  if (options.optimizeDestinationImageAlreadyExists && signatures.length === 0 && (await destination.findManifest(instance, signal))?.digest === digest) {
+  if (
+    options.optimizeDestinationImageAlreadyExists &&
+    signatures.length === 0 &&
+    (await destination.findManifest(instance, signal))?.digest === digest
+  ) {
     report({ type: "report", message: "Skipping: image already present at destination" });
     return { manifest, signatures: 0, skipped: true };
   }
@@ -51,10 +87,15 @@ export async function copySingle(copy: Copy, manifest: RawManifest, instance: Di
 }
 
 async function copyBlobs(copy: Copy, image: Image, signal: AbortSignal): Promise<void> {
-  const { control: { report } } = copy;
+  const {
+    control: { report },
+  } = copy;
   const blobs = blobsOf(image);
   report({ type: "planned", artifacts: blobs.map(({ artifact }) => artifact) });
-  await group(signal, blobs.map((blob) => (either) => copyBlobOnce(copy, blob, either)));
+  await group(
+    signal,
+    blobs.map((blob) => (either) => copyBlobOnce(copy, blob, either)),
+  );
 }
 
 function copyBlobOnce(copy: Copy, blob: Blob, signal: AbortSignal): Promise<void> {
@@ -62,7 +103,14 @@ function copyBlobOnce(copy: Copy, blob: Blob, signal: AbortSignal): Promise<void
   const { digest } = blob.descriptor;
   const begun = blobs.get(digest);
   if (begun !== undefined) return begun;
-  const task = parallel.run((own) => control.blobs.run((permitted) => copyBlob(blob, ends, options, control.report, permitted), own), signal);
+  const task = parallel.run(
+    (own) =>
+      control.blobs.run(
+        (permitted) => copyBlob(blob, ends, options, control.report, permitted),
+        own,
+      ),
+    signal,
+  );
   blobs.set(digest, task);
   return task;
 }
@@ -70,7 +118,10 @@ function copyBlobOnce(copy: Copy, blob: Blob, signal: AbortSignal): Promise<void
 /** The layers, root first, then the config; no digest twice. */
 export function blobsOf({ config, layers }: Image): readonly Blob[] {
   const blobs = [
-    ...layers.map((descriptor, index): Blob => ({ descriptor, artifact: { ...named(descriptor), kind: "layer", index } })),
+    ...layers.map((descriptor, index): Blob => ({
+      descriptor,
+      artifact: { ...named(descriptor), kind: "layer", index },
+    })),
     { descriptor: config, artifact: { ...named(config), kind: "config" as const, index: 0 } },
   ];
   return [...new Map(blobs.map((blob) => [blob.descriptor.digest, blob] as const)).values()];
@@ -79,17 +130,32 @@ export function blobsOf({ config, layers }: Image): readonly Blob[] {
 const named = ({ digest, size, mediaType }: Blob["descriptor"]) => ({ digest, size, mediaType });
 
 /** The signatures that are to be kept. Throws where there are some and the destination has no place for them. */
-export async function getSignatures({ ends: { source, destination }, options, control: { report } }: Copy, instance: Digest | undefined, of: "image" | "image list", signal: AbortSignal): Promise<readonly Signature[]> {
+export async function getSignatures(
+  { ends: { source, destination }, options, control: { report } }: Copy,
+  instance: Digest | undefined,
+  of: "image" | "image list",
+  signal: AbortSignal,
+): Promise<readonly Signature[]> {
   if (options.removeSignatures) return [];
   report({ type: "report", message: `Getting ${of} ${of === "image" ? "source " : ""}signatures` });
   const signatures = await source.getSignatures(instance, signal);
   if (signatures.length === 0) return signatures;
   report({ type: "report", message: `Checking if ${of} destination supports signatures` });
   if (destination.traits.signatures) return signatures;
-  throw new CopyError("signing_failed", `the image has ${signatures.length} signature(s), and \`${destination.name}\` has no place for them: set \`removeSignatures\``, { side: "destination", phase: "signatures" });
+  throw new CopyError(
+    "signing_failed",
+    `the image has ${signatures.length} signature(s), and \`${destination.name}\` has no place for them: set \`removeSignatures\``,
+    { side: "destination", phase: "signatures" },
+  );
 }
 
-export async function putSignatures({ ends: { destination }, control: { report } }: Copy, signatures: readonly Signature[], instance: Digest | undefined, message: string, signal: AbortSignal): Promise<void> {
+export async function putSignatures(
+  { ends: { destination }, control: { report } }: Copy,
+  signatures: readonly Signature[],
+  instance: Digest | undefined,
+  message: string,
+  signal: AbortSignal,
+): Promise<void> {
   if (signatures.length === 0) return;
   report({ type: "report", message });
   await destination.putSignatures(signatures, instance, signal);

@@ -24,7 +24,8 @@ export function digestOf(bytes: Uint8Array, algorithm: Algorithm = "sha256"): Di
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 
-export const algorithmOf = (digest: Digest): Algorithm => digest.slice(0, digest.indexOf(":")) as Algorithm;
+export const algorithmOf = (digest: Digest): Algorithm =>
+  digest.slice(0, digest.indexOf(":")) as Algorithm;
 export const hexOf = (digest: Digest): string => digest.slice(digest.indexOf(":") + 1);
 
 /** A running hash of the digest's own algorithm. */

@@ -40,7 +40,8 @@ function scan(text: string): void {
     } else if (c === "{" || c === "[") {
       keys.push(c === "{" ? new Set() : undefined);
       key = c === "{";
-      if (keys.length > JSON_LIMITS.depth) throw new Error(`it is nested deeper than ${JSON_LIMITS.depth} levels`);
+      if (keys.length > JSON_LIMITS.depth)
+        throw new Error(`it is nested deeper than ${JSON_LIMITS.depth} levels`);
     } else if (c === "}" || c === "]") {
       keys.pop();
       key = false;
@@ -51,7 +52,8 @@ function scan(text: string): void {
       checkNumber(text.slice(i, end));
       i = end - 1;
     } else continue;
-    if (++tokens > JSON_LIMITS.tokens) throw new Error(`it has more than ${JSON_LIMITS.tokens} tokens`);
+    if (++tokens > JSON_LIMITS.tokens)
+      throw new Error(`it has more than ${JSON_LIMITS.tokens} tokens`);
   }
 }
 
@@ -71,11 +73,13 @@ function endOfNumber(text: string, start: number): number {
 
 function addKey(keys: Set<string> | undefined, quoted: string): void {
   const folded = (JSON.parse(quoted) as string).toLowerCase();
-  if (keys?.has(folded)) throw new Error(`the key ${quoted.slice(0, 80)} occurs twice, or in two spellings`);
+  if (keys?.has(folded))
+    throw new Error(`the key ${quoted.slice(0, 80)} occurs twice, or in two spellings`);
   keys?.add(folded);
 }
 
 /** Integers must survive; `1.0` and `1e3` are not integers to Go, and we never need fractions beyond what JSON.parse keeps. */
 function checkNumber(text: string): void {
-  if (!/[.eE]/.test(text) && !Number.isSafeInteger(Number(text))) throw new Error(`the number ${text.slice(0, 40)} is too large`);
+  if (!/[.eE]/.test(text) && !Number.isSafeInteger(Number(text)))
+    throw new Error(`the number ${text.slice(0, 40)} is too large`);
 }

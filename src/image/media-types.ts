@@ -14,8 +14,17 @@ export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 export const DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
 /** What a manifest request accepts, in containers/image's order (semantics 7.2.6). */
-export const MANIFEST_TYPES = [OCI_MANIFEST, SCHEMA2, SCHEMA1_SIGNED, SCHEMA1, DOCKER_LIST, OCI_INDEX] as const;
+export const MANIFEST_TYPES = [
+  OCI_MANIFEST,
+  SCHEMA2,
+  SCHEMA1_SIGNED,
+  SCHEMA1,
+  DOCKER_LIST,
+  OCI_INDEX,
+] as const;
 
 /** A list names manifests. Only the type tells, never the content: a lying type must not change what is copied. */
-export const isList = (mediaType: string): boolean => mediaType === DOCKER_LIST || mediaType === OCI_INDEX;
-export const isSchema1 = (mediaType: string): boolean => mediaType === SCHEMA1 || mediaType === SCHEMA1_SIGNED;
+export const isList = (mediaType: string): boolean =>
+  mediaType === DOCKER_LIST || mediaType === OCI_INDEX;
+export const isSchema1 = (mediaType: string): boolean =>
+  mediaType === SCHEMA1 || mediaType === SCHEMA1_SIGNED;

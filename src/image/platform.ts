@@ -17,17 +17,30 @@ export interface PlatformChoice {
 }
 
 /** Known variants, best first; an older one runs where a newer one is wanted. */
-const VARIANTS: Readonly<Record<string, readonly string[]>> = { arm: ["v8", "v7", "v6", "v5"], arm64: ["v8"] };
+const VARIANTS: Readonly<Record<string, readonly string[]>> = {
+  arm: ["v8", "v7", "v6", "v5"],
+  arm64: ["v8"],
+};
 
 /** Node's names for this machine in Go's words. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le", loong64: "loong64" };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: "amd64",
+  ia32: "386",
+  ppc64: "ppc64le",
+  loong64: "loong64",
+};
 
 /** The platform of a machine; `variant` only where Go detects one. */
-export function hostPlatform(nodeArch: string, nodePlatform: string, armVersion?: string): Platform {
+export function hostPlatform(
+  nodeArch: string,
+  nodePlatform: string,
+  armVersion?: string,
+): Platform {
   const os = nodePlatform === "win32" ? "windows" : nodePlatform;
   const architecture = ARCHITECTURES[nodeArch] ?? nodeArch;
   if (architecture === "arm64") return { os, architecture, variant: "v8" };
-  if (architecture === "arm" && armVersion !== undefined) return { os, architecture, variant: `v${armVersion}` };
+  if (architecture === "arm" && armVersion !== undefined)
+    return { os, architecture, variant: `v${armVersion}` };
   return { os, architecture };
 }
 
@@ -39,7 +52,11 @@ export function wantedPlatforms(choice: PlatformChoice, host: Platform): readonl
   const os = choice.os ?? host.os;
   const architecture = choice.architecture ?? host.architecture;
   const variant = choice.variant ?? (choice.architecture === undefined ? host.variant : undefined);
-  return variantsFor(architecture, variant).map((v) => ({ os, architecture, ...(v !== "" && { variant: v }) }));
+  return variantsFor(architecture, variant).map((v) => ({
+    os,
+    architecture,
+    ...(v !== "" && { variant: v }),
+  }));
 }
 
 function variantsFor(architecture: string, variant: string | undefined): readonly string[] {
@@ -60,4 +77,5 @@ export function parsePlatform(text: string): Platform | undefined {
   return { os, architecture, ...(variant !== undefined && { variant }) };
 }
 
-export const formatPlatform = (p: PlatformChoice): string => [p.os, p.architecture, p.variant].filter(Boolean).join("/");
+export const formatPlatform = (p: PlatformChoice): string =>
+  [p.os, p.architecture, p.variant].filter(Boolean).join("/");

@@ -103,7 +103,10 @@ export interface JobRecord {
 
 /** An event before it has an id; `data` is what the contract puts into it besides `jobId` and `time`. */
 export type NewEvent =
-  | { readonly type: "queued" | "active" | "retrying" | "succeeded" | "failed" | "canceled"; readonly job: JobView }
+  | {
+      readonly type: "queued" | "active" | "retrying" | "succeeded" | "failed" | "canceled";
+      readonly job: JobView;
+    }
   | ProgressEvent;
 
 export interface Change {
@@ -114,9 +117,17 @@ export interface Change {
 /** After so many deaths at the same blob, the job is taken for the cause. */
 export const CRASH_LIMIT = 5;
 
-export const NO_PROGRESS: Progress = { bytesTotal: 0, bytesDone: 0, blobsTotal: 0, blobsCopied: 0, blobsReused: 0, blobsMounted: 0 };
+export const NO_PROGRESS: Progress = {
+  bytesTotal: 0,
+  bytesDone: 0,
+  blobsTotal: 0,
+  blobsCopied: 0,
+  blobsReused: 0,
+  blobsMounted: 0,
+};
 
-export const isFinal = (status: Status): boolean => status === "succeeded" || status === "failed" || status === "canceled";
+export const isFinal = (status: Status): boolean =>
+  status === "succeeded" || status === "failed" || status === "canceled";
 
 export function created(id: string, tenant: string, spec: JobSpec, now: string): Change {
   const record: JobRecord = {
@@ -143,16 +154,34 @@ export function created(id: string, tenant: string, spec: JobSpec, now: string):
 }
 
 /** A worker takes the job, from the queue or from a worker that died. Undefined: there is nothing (more) to do for this run. */
-export function started(record: JobRecord, by: { owner: string; run: number; attempt: number; now: string }): Change | undefined {
+export function started(
+  record: JobRecord,
+  by: { owner: string; run: number; attempt: number; now: string },
+): Change | undefined {
   if (isFinal(record.status) || record.run !== by.run) return undefined;
   if (record.cancelRequested) return canceled(record, by.now);
   const crashes = record.status === "active" && record.moving ? record.crashes + 1 : record.crashes;
-  return become(record, "active", { owner: by.owner, attempt: by.attempt, startedAt: record.startedAt ?? by.now, progress: NO_PROGRESS, error: null, moving: false, crashes });
+  return become(record, "active", {
+    owner: by.owner,
+    attempt: by.attempt,
+    startedAt: record.startedAt ?? by.now,
+    progress: NO_PROGRESS,
+    error: null,
+    moving: false,
+    crashes,
+  });
 }
 
 /** Events of a running copy, with the totals they add up to. No change of status. */
-export function progressed(record: JobRecord, progress: Progress, pinned: Digest | null, events: readonly ProgressEvent[]): Change {
-  const last = events.findLast((e) => e.type === "blob-new" || e.type === "blob-done" || e.type === "blob-skipped");
+export function progressed(
+  record: JobRecord,
+  progress: Progress,
+  pinned: Digest | null,
+  events: readonly ProgressEvent[],
+): Change {
+  const last = events.findLast(
+    (e) => e.type === "blob-new" || e.type === "blob-done" || e.type === "blob-skipped",
+  );
   const finished = events.some((e) => e.type === "blob-done" || e.type === "blob-skipped");
   return {
     record: {
@@ -173,17 +202,21 @@ export const failed = (record: JobRecord, error: Problem, now: string): Change =
   become(record, "failed", { owner: null, error, finishedAt: now });
 
 /** The attempt failed, the job did not: it waits for its next one. */
-export const retrying = (record: JobRecord, error: Problem): Change => become(record, "queued", { owner: null, error, moving: false }, "retrying");
+export const retrying = (record: JobRecord, error: Problem): Change =>
+  become(record, "queued", { owner: null, error, moving: false }, "retrying");
 
 /** A worker that is shutting down gives the job back. */
-export const handedBack = (record: JobRecord): Change => become(record, "queued", { owner: null, moving: false });
+export const handedBack = (record: JobRecord): Change =>
+  become(record, "queued", { owner: null, moving: false });
 
-export const canceled = (record: JobRecord, now: string): Change => become(record, "canceled", { owner: null, finishedAt: now });
+export const canceled = (record: JobRecord, now: string): Change =>
+  become(record, "canceled", { owner: null, finishedAt: now });
 
 /** A client cancels. A waiting job ends at once, a running one when its worker hears of it; a finished one stays as it is. */
 export function cancelRequested(record: JobRecord, now: string): Change | undefined {
-  if (isFinal(record.status) || record.cancelRequested) return undefined;
+  if (isFinal(record.status)) return undefined;
   if (record.status === "queued") return canceled({ ...record, cancelRequested: true }, now);
+  if (record.cancelRequested) return undefined;
   return { record: { ...record, cancelRequested: true }, events: [] };
 }
 
@@ -205,8 +238,18 @@ export function rerun(record: JobRecord): Change | undefined {
   });
 }
 
-function become(record: JobRecord, status: Status, fields: Partial<JobRecord>, type: "retrying" | Status = status): Change {
-  const next: JobRecord = { ...record, ...fields, status, statusRevision: record.statusRevision + 1 };
+function become(
+  record: JobRecord,
+  status: Status,
+  fields: Partial<JobRecord>,
+  type: "retrying" | Status = status,
+): Change {
+  const next: JobRecord = {
+    ...record,
+    ...fields,
+    status,
+    statusRevision: record.statusRevision + 1,
+  };
   return { record: next, events: [{ type, job: viewOf(next) }] };
 }
 
@@ -231,7 +274,8 @@ export interface JobView {
 }
 
 export function viewOf(record: JobRecord): JobView {
-  const { id, spec, status, attempt, createdAt, startedAt, finishedAt, progress, result, error } = record;
+  const { id, spec, status, attempt, createdAt, startedAt, finishedAt, progress, result, error } =
+    record;
   const self = `/v1/jobs/${id}`;
   return {
     id,
@@ -257,5 +301,14 @@ export function viewOf(record: JobRecord): JobView {
 export function problemOf(error: CopyError, instance: string): Problem {
   const { status, title, retryable } = CODES[error.code];
   const { retryAfterMs: _, ...context } = error.context;
-  return { type: `/docs#code-${error.code}`, title, status, detail: error.message, instance, code: error.code, retryable, ...context };
+  return {
+    type: `/docs#code-${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance,
+    code: error.code,
+    retryable,
+    ...context,
+  };
 }

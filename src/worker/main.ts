@@ -1,10 +1,12 @@
 // A worker process: takes jobs from the queue, runs them, gives them back when it is told to stop.
 
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "bullmq";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
 import { hostPlatform } from "../image/platform.ts";
+import { Bell } from "../jobs/bell.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
 import { connect, PREFIX } from "../jobs/redis.ts";
 import { Sealer } from "../jobs/secrets.ts";
@@ -27,21 +29,32 @@ export interface Timing {
   readonly graceMs: number;
 }
 
-export const TIMING: Timing = { leaseMs: 10_000, lockMs: 15_000, stalledMs: 7_500, graceMs: 25_000 };
+export const TIMING: Timing = {
+  leaseMs: 10_000,
+  lockMs: 15_000,
+  stalledMs: 7_500,
+  graceMs: 25_000,
+};
 
 export interface RunningWorker {
   /** Takes no more jobs, lets the running ones end for `graceMs`, hands back the rest. */
   close(): Promise<void>;
 }
 
-export async function startWorker(config: Config, logger: Logger, timing: Timing = TIMING): Promise<RunningWorker> {
+export async function startWorker(
+  config: Config,
+  logger: Logger,
+  timing: Timing = TIMING,
+): Promise<RunningWorker> {
   const redis = connect(config.redisUrl, "patient");
   const subscriber = connect(config.redisUrl, "patient");
   const queue = new JobQueue(config.redisUrl, "patient");
   const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
+  const bell = new Bell(subscriber);
   const registries = new Registries();
   const deps: RunDeps = {
     jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
+    bell,
     blobs: semaphores.get("blobs", config.blobConcurrency),
     exclusive: (name) => semaphores.get(name, 1),
     registries,
@@ -50,21 +63,30 @@ export async function startWorker(config: Config, logger: Logger, timing: Timing
     logger,
   };
   const connection = connect(config.redisUrl, "patient");
-  const worker = new Worker<QueueData>(QUEUE, (job, token, signal) => process_(deps, job, token, signal), {
-    connection,
-    prefix: QUEUE_PREFIX,
-    concurrency: config.workerConcurrency,
-    lockDuration: timing.lockMs,
-    stalledInterval: timing.stalledMs,
-    // Which jobs kill their workers is our own count (job.ts): the queue would fail innocent ones.
-    maxStalledCount: 1_000_000,
-    drainDelay: 1,
-    settings: { backoffStrategy: (attempt, _type, error) => backoffMs(attempt, error) },
-  });
+  const worker = new Worker<QueueData>(
+    QUEUE,
+    (job, token, signal) => process_(deps, job, token, signal),
+    {
+      connection,
+      prefix: QUEUE_PREFIX,
+      concurrency: config.workerConcurrency,
+      lockDuration: timing.lockMs,
+      stalledInterval: timing.stalledMs,
+      // Which jobs kill their workers is our own count (job.ts): the queue would fail innocent ones.
+      maxStalledCount: 1_000_000,
+      drainDelay: 1,
+      settings: { backoffStrategy: (attempt, _type, error) => backoffMs(attempt, error) },
+    },
+  );
   worker.on("error", (error) => logger.warn({ err: error }, "the queue"));
-  worker.on("lockRenewalFailed", (ids: string[]) => ids.forEach((id) => worker.cancelJob(id, "lost")));
+  worker.on("lockRenewalFailed", (ids: string[]) =>
+    ids.forEach((id) => worker.cancelJob(id, "lost")),
+  );
   const stopSigns = startSigns(redis, config, worker, logger);
-  logger.info({ blobConcurrency: config.blobConcurrency, workerConcurrency: config.workerConcurrency }, "worker ready");
+  logger.info(
+    { blobConcurrency: config.blobConcurrency, workerConcurrency: config.workerConcurrency },
+    "worker ready",
+  );
 
   return {
     close: async () => {
@@ -75,6 +97,7 @@ export async function startWorker(config: Config, logger: Logger, timing: Timing
       await closing;
       clearTimeout(grace);
       await stopSigns();
+      await bell[Symbol.asyncDispose]();
       await semaphores[Symbol.asyncDispose]();
       await registries[Symbol.asyncDispose]();
       await queue[Symbol.asyncDispose]();
@@ -84,9 +107,18 @@ export async function startWorker(config: Config, logger: Logger, timing: Timing
 }
 
 /** BullMQ hands over a signal only to a processor that declares three parameters. */
-async function process_(deps: RunDeps, job: QueueJob<QueueData>, token: string | undefined, signal: AbortSignal | undefined): Promise<void> {
+async function process_(
+  deps: RunDeps,
+  job: QueueJob<QueueData>,
+  token: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const stop = new AbortController();
-  signal?.addEventListener("abort", () => stop.abort(new Stopped(signal.reason === "shutdown" ? "shutdown" : "lost")), { once: true });
+  signal?.addEventListener(
+    "abort",
+    () => stop.abort(new Stopped(signal.reason === "shutdown" ? "shutdown" : "lost")),
+    { once: true },
+  );
   const outcome = await runJob(deps, { ...job.data, attempt: job.attemptsMade + 1 }, stop.signal);
   switch (outcome.type) {
     case "ended":
@@ -104,11 +136,23 @@ async function process_(deps: RunDeps, job: QueueJob<QueueData>, token: string |
 const SIGN_MS = 5000;
 
 /** Signs of life, for readiness: a key that lapses when the worker does not renew it. */
-function startSigns(redis: ReturnType<typeof connect>, config: Config, worker: Worker, logger: Logger): () => Promise<void> {
-  const key = `${PREFIX}worker:${randomUUID()}`;
+function startSigns(
+  redis: ReturnType<typeof connect>,
+  config: Config,
+  worker: Worker,
+  logger: Logger,
+): () => Promise<void> {
+  const key = `${PREFIX}worker:${hostname()}:${randomUUID()}`;
   const startedAt = new Date().toISOString();
-  const value = JSON.stringify({ pid: process.pid, concurrency: config.workerConcurrency, startedAt });
-  const give = () => void redis.set(key, value, "PX", SIGN_MS * 3).catch((error: unknown) => logger.warn({ err: error, worker: worker.id }, "no sign of life"));
+  const value = JSON.stringify({
+    pid: process.pid,
+    concurrency: config.workerConcurrency,
+    startedAt,
+  });
+  const give = () =>
+    void redis
+      .set(key, value, "PX", SIGN_MS * 3)
+      .catch((error: unknown) => logger.warn({ err: error, worker: worker.id }, "no sign of life"));
   give();
   const timer = setInterval(give, SIGN_MS);
   return async () => {

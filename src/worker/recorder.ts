@@ -92,7 +92,11 @@ export class Recorder {
   async #write(): Promise<void> {
     const events = this.#gathered.splice(0);
     try {
-      const stored = await this.#jobs.change(this.#stored, (record) => (record.owner === this.#owner ? progressed(record, this.#totals.progress, this.#pinned, events) : undefined));
+      const stored = await this.#jobs.change(this.#stored, (record) =>
+        record.owner === this.#owner
+          ? progressed(record, this.#totals.progress, this.#pinned, events)
+          : undefined,
+      );
       if (stored === undefined) return this.#stop.abort(new Stopped("lost"));
       this.#stored = stored;
       this.#heed(stored.record);

@@ -8,7 +8,18 @@ import { CopyError, reasonOf, toCopyError, type Side } from "../errors.ts";
 import { manifestDigest } from "../image/manifest/manifest.ts";
 import type { Platform } from "../image/platform.ts";
 import { parseReference } from "../image/reference.ts";
-import { canceled, CRASH_LIMIT, failed, handedBack, problemOf, retrying, started, succeeded, type JobRecord } from "../jobs/job.ts";
+import { jobBell, type Bell } from "../jobs/bell.ts";
+import {
+  canceled,
+  CRASH_LIMIT,
+  failed,
+  handedBack,
+  problemOf,
+  retrying,
+  started,
+  succeeded,
+  type JobRecord,
+} from "../jobs/job.ts";
 import type { Jobs } from "../jobs/store.ts";
 import type { AccessContext } from "../transport/access.ts";
 import type { Registries } from "../transport/docker/registries.ts";
@@ -17,6 +28,7 @@ import { Recorder, Stopped } from "./recorder.ts";
 
 export interface RunDeps {
   readonly jobs: Jobs;
+  readonly bell: Bell;
   /** The cluster's permits for blobs. */
   readonly blobs: Semaphore;
   /** One holder at a time in the cluster, by name. */
@@ -28,63 +40,145 @@ export interface RunDeps {
 }
 
 /** What the queue is to do with the job: nothing more, try again, fail it, or give it to another worker. */
-export type Outcome = { readonly type: "ended" } | { readonly type: "retry" | "failed"; readonly error: CopyError } | { readonly type: "handed-back" };
+export type Outcome =
+  | { readonly type: "ended" }
+  | { readonly type: "retry" | "failed"; readonly error: CopyError }
+  | { readonly type: "handed-back" };
 
 const ENDED: Outcome = { type: "ended" };
-/** How often a run looks whether it still owns its job, if nothing else tells it. */
+/** How often a run looks whether it was canceled or given up on, if no bell rings. */
 const LOOK_MS = 2000;
 
 /** Runs the job if there is something to run, and records how it ended. `stop` aborts with Stopped. Throws only where Redis fails. */
-export async function runJob(deps: RunDeps, order: { id: string; run: number; attempt: number }, stop: AbortSignal): Promise<Outcome> {
+export async function runJob(
+  deps: RunDeps,
+  order: { id: string; run: number; attempt: number },
+  stop: AbortSignal,
+): Promise<Outcome> {
   const owner = randomUUID();
-  const stored = await deps.jobs.change(order.id, (record) => started(record, { owner, run: order.run, attempt: order.attempt, now: now() }));
+  const stored = await deps.jobs.change(order.id, (record) =>
+    started(record, { owner, run: order.run, attempt: order.attempt, now: now() }),
+  );
   if (stored?.record.owner !== owner) return ENDED;
   const { record } = stored;
   const logger = deps.logger.child({ job: record.id, tenant: record.tenant });
-  logger.info({ attempt: record.attempt, source: record.spec.source, destination: record.spec.destination }, "copy started");
+  logger.info(
+    { attempt: record.attempt, source: record.spec.source, destination: record.spec.destination },
+    "copy started",
+  );
 
   const recorder = new Recorder(deps.jobs, stored, owner);
-  const looking = setInterval(() => recorder.look().catch(() => {}), LOOK_MS);
+  const ended = new AbortController();
+  const looking = lookOut(deps.bell, recorder, record.id, ended.signal);
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new CopyError("timeout", `the copy took longer than ${record.spec.timeoutSeconds} s`)), record.spec.timeoutSeconds * 1000);
+  const timer = setTimeout(
+    () =>
+      limit.abort(
+        new CopyError("timeout", `the copy took longer than ${record.spec.timeoutSeconds} s`),
+      ),
+    record.spec.timeoutSeconds * 1000,
+  );
   const signal = AbortSignal.any([stop, recorder.signal, limit.signal]);
   const begun = performance.now();
   try {
-    if (record.crashes >= CRASH_LIMIT) throw new CopyError("worker_lost", `${CRASH_LIMIT} workers died while they moved a blob of this job`);
+    if (record.crashes >= CRASH_LIMIT)
+      throw new CopyError(
+        "worker_lost",
+        `${CRASH_LIMIT} workers died while they moved a blob of this job`,
+      );
     const result = await copyJob(deps, record, recorder, signal);
     const durationMs = Math.round(performance.now() - begun);
-    await recorder.finish((r) => succeeded(r, resultOf(result, durationMs, recorder.bytesCopied), now()), result.manifest);
-    logger.info({ durationMs, bytesCopied: recorder.bytesCopied, digest: result.digest, skipped: result.skipped }, "copy succeeded");
+    await recorder.finish(
+      (r) => succeeded(r, resultOf(result, durationMs, recorder.bytesCopied), now()),
+      result.manifest,
+    );
+    logger.info(
+      {
+        durationMs,
+        bytesCopied: recorder.bytesCopied,
+        digest: result.digest,
+        skipped: result.skipped,
+      },
+      "copy succeeded",
+    );
     return ENDED;
   } catch (error) {
     return await end(recorder, record, reasonOf(error, signal), logger);
   } finally {
     clearTimeout(timer);
-    clearInterval(looking);
+    ended.abort();
+    await looking;
   }
 }
 
-async function copyJob(deps: RunDeps, record: JobRecord, recorder: Recorder, signal: AbortSignal): Promise<CopyResult> {
+/** Looks at the record whenever something happened to the job, until `ended`. */
+async function lookOut(
+  bell: Bell,
+  recorder: Recorder,
+  id: string,
+  ended: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await bell.wait(jobBell(id), LOOK_MS, ended);
+    if (ended.aborted) return;
+    // Where Redis cannot be asked, the run goes on for as long as its permits last.
+    await recorder.look().catch(() => {});
+  }
+}
+
+async function copyJob(
+  deps: RunDeps,
+  record: JobRecord,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Promise<CopyResult> {
   const { spec, pinned } = record;
   const secrets = await deps.jobs.secrets(record);
   const access = (side: Side): AccessContext => {
-    const { tlsVerify, caCertificates } = side === "source" ? spec.sourceContext : spec.destinationContext;
+    const { tlsVerify, caCertificates } =
+      side === "source" ? spec.sourceContext : spec.destinationContext;
     const credentials = secrets[side];
     const { dataDir, exclusive, registries } = deps;
-    return { side, dataDir, exclusive, registries, tlsVerify, ...(caCertificates !== undefined && { caCertificates }), ...(credentials !== undefined && { credentials }) };
+    return {
+      side,
+      dataDir,
+      exclusive,
+      registries,
+      tlsVerify,
+      ...(caCertificates !== undefined && { caCertificates }),
+      ...(credentials !== undefined && { credentials }),
+    };
   };
-  await using source = await openSource(parseReference(spec.source), { ...access("source"), ...(pinned !== null && { pinned }) }, signal);
-  await using destination = await openDestination(parseReference(spec.destination), access("destination"), signal);
+  await using source = await openSource(
+    parseReference(spec.source),
+    { ...access("source"), ...(pinned !== null && { pinned }) },
+    signal,
+  );
+  await using destination = await openDestination(
+    parseReference(spec.destination),
+    access("destination"),
+    signal,
+  );
   recorder.pin(manifestDigest(await source.getManifest(undefined, signal)));
   const ends = { source, destination, platform: spec.sourceContext, host: deps.host };
-  return await copyImage(ends, spec.options, { blobs: deps.blobs, report: recorder.report, signal });
+  return await copyImage(ends, spec.options, {
+    blobs: deps.blobs,
+    report: recorder.report,
+    signal,
+  });
 }
 
-async function end(recorder: Recorder, record: JobRecord, reason: unknown, logger: Logger): Promise<Outcome> {
+async function end(
+  recorder: Recorder,
+  record: JobRecord,
+  reason: unknown,
+  logger: Logger,
+): Promise<Outcome> {
   if (reason instanceof Stopped) {
     logger.info({ why: reason.why }, "copy stopped");
     if (reason.why === "lost") return ENDED;
-    if (reason.why === "shutdown") return (await recorder.finish(handedBack)) ? { type: "handed-back" } : ENDED;
+    if (reason.why === "shutdown")
+      return (await recorder.finish(handedBack)) ? { type: "handed-back" } : ENDED;
     await recorder.finish((r) => canceled(r, now()));
     return ENDED;
   }
@@ -95,11 +189,25 @@ async function end(recorder: Recorder, record: JobRecord, reason: unknown, logge
     return (await recorder.finish((r) => retrying(r, problem))) ? { type: "retry", error } : ENDED;
   }
   logger.error({ err: error }, "copy failed");
-  return (await recorder.finish((r) => failed(r, problem, now()))) ? { type: "failed", error } : ENDED;
+  return (await recorder.finish((r) => failed(r, problem, now())))
+    ? { type: "failed", error }
+    : ENDED;
 }
 
-function resultOf({ digest, mediaType, sourceDigest, signatures, skipped }: CopyResult, durationMs: number, bytesCopied: number) {
-  return { sourceDigest, manifestDigest: digest, manifestMediaType: mediaType, signatures, skipped, durationMs, bytesCopied };
+function resultOf(
+  { digest, mediaType, sourceDigest, signatures, skipped }: CopyResult,
+  durationMs: number,
+  bytesCopied: number,
+) {
+  return {
+    sourceDigest,
+    manifestDigest: digest,
+    manifestMediaType: mediaType,
+    signatures,
+    skipped,
+    durationMs,
+    bytesCopied,
+  };
 }
 
 const now = (): string => new Date().toISOString();

@@ -27,7 +27,10 @@ export class Totals {
         return this.#readTo(event.artifact.digest, event.offset);
       case "blob-skipped":
         // A foreign layer stays where it is: there is nothing to move, as with one that is there already.
-        this.#progress = event.reason === "mounted" ? { ...p, blobsMounted: p.blobsMounted + 1 } : { ...p, blobsReused: p.blobsReused + 1 };
+        this.#progress =
+          event.reason === "mounted"
+            ? { ...p, blobsMounted: p.blobsMounted + 1 }
+            : { ...p, blobsReused: p.blobsReused + 1 };
         return this.#readTo(event.artifact.digest, event.artifact.size);
     }
   }
@@ -36,7 +39,11 @@ export class Totals {
     for (const { digest, size } of artifacts) {
       if (this.#read.has(digest)) continue;
       this.#read.set(digest, 0);
-      this.#progress = { ...this.#progress, bytesTotal: this.#progress.bytesTotal + size, blobsTotal: this.#progress.blobsTotal + 1 };
+      this.#progress = {
+        ...this.#progress,
+        bytesTotal: this.#progress.bytesTotal + size,
+        blobsTotal: this.#progress.blobsTotal + 1,
+      };
     }
   }
 

@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkDestinationDigest, chooseManifestType, decideAboutTag, mayChange, requireSameType, staysForeign } from "../../src/copy/decide.ts";
+import {
+  checkDestinationDigest,
+  chooseManifestType,
+  decideAboutTag,
+  mayChange,
+  requireSameType,
+  staysForeign,
+} from "../../src/copy/decide.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../../src/image/media-types.ts";
 
-const code = (expected: string) => (error: unknown) => error instanceof CopyError && error.code === expected;
+const code = (expected: string) => (error: unknown) =>
+  error instanceof CopyError && error.code === expected;
 const a = digestOf(Buffer.from("a"));
 const b = digestOf(Buffer.from("b"));
 const no = { reason: "because" };
@@ -14,10 +22,26 @@ const oci = [OCI_MANIFEST, OCI_INDEX];
 
 // semantics 1.4
 for (const [what, given, expected] of [
-  ["nothing forbids it", { keptSignatures: 0, destinationDigest: undefined, preserveDigests: false }, true],
-  ["signatures are kept", { keptSignatures: 1, destinationDigest: undefined, preserveDigests: false }, /signatures/],
-  ["the destination names a digest", { keptSignatures: 1, destinationDigest: a, preserveDigests: false }, /digest/],
-  ["digests are to be preserved", { keptSignatures: 1, destinationDigest: a, preserveDigests: true }, /preserveDigests/],
+  [
+    "nothing forbids it",
+    { keptSignatures: 0, destinationDigest: undefined, preserveDigests: false },
+    true,
+  ],
+  [
+    "signatures are kept",
+    { keptSignatures: 1, destinationDigest: undefined, preserveDigests: false },
+    /signatures/,
+  ],
+  [
+    "the destination names a digest",
+    { keptSignatures: 1, destinationDigest: a, preserveDigests: false },
+    /digest/,
+  ],
+  [
+    "digests are to be preserved",
+    { keptSignatures: 1, destinationDigest: a, preserveDigests: true },
+    /preserveDigests/,
+  ],
 ] as const) {
   test(`the manifest ${expected === true ? "may" : "may not"} change when ${what}`, () => {
     const may = mayChange(given);
@@ -61,11 +85,22 @@ test("a digested destination takes what it names, the list of the image included
 
 test("a foreign layer stays where it is unless it is to be downloaded, or the destination cannot name it", () => {
   const layer = { mediaType: "x", digest: a, size: 1, urls: ["https://example.com/x"] };
-  const traits = { manifestTypes: [], layers: "preserve", keepsForeignLayers: true, signatures: false } as const;
+  const traits = {
+    manifestTypes: [],
+    layers: "preserve",
+    keepsForeignLayers: true,
+    signatures: false,
+  } as const;
   assert.equal(staysForeign(layer, traits, { downloadForeignLayers: false }), true);
   assert.equal(staysForeign(layer, traits, { downloadForeignLayers: true }), false);
-  assert.equal(staysForeign(layer, { ...traits, keepsForeignLayers: false }, { downloadForeignLayers: false }), false);
-  assert.equal(staysForeign({ mediaType: "x", digest: a, size: 1 }, traits, { downloadForeignLayers: false }), false);
+  assert.equal(
+    staysForeign(layer, { ...traits, keepsForeignLayers: false }, { downloadForeignLayers: false }),
+    false,
+  );
+  assert.equal(
+    staysForeign({ mediaType: "x", digest: a, size: 1 }, traits, { downloadForeignLayers: false }),
+    false,
+  );
 });
 
 for (const [wish, present, expected] of [
@@ -78,7 +113,8 @@ for (const [wish, present, expected] of [
   ["fail", b, "tag_exists"],
 ] as const) {
   test(`ifTagExists ${wish} with ${present === undefined ? "no tag" : present === a ? "the same image" : "another image"}: ${expected}`, () => {
-    if (expected === "tag_exists") assert.throws(() => decideAboutTag(wish, present, a), code(expected));
+    if (expected === "tag_exists")
+      assert.throws(() => decideAboutTag(wish, present, a), code(expected));
     else assert.equal(decideAboutTag(wish, present, a), expected);
   });
 }

@@ -3,11 +3,17 @@ import { test } from "node:test";
 import { group } from "../../src/copy/group.ts";
 
 const never = new AbortController().signal;
-const untilAborted = (signal: AbortSignal) => new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
+  );
 
 test("all tasks run, and the group ends with the last of them", async () => {
   const done: number[] = [];
-  await group(never, [0, 1, 2].map((n) => async () => void done.push(n)));
+  await group(
+    never,
+    [0, 1, 2].map((n) => async () => void done.push(n)),
+  );
   assert.deepEqual(done, [0, 1, 2]);
 });
 
@@ -27,11 +33,17 @@ test("of several failures the first task's is reported, whenever it came", async
     await untilAborted(signal).catch(() => {});
     throw new Error("first in order");
   };
-  await assert.rejects(group(never, [late, () => Promise.reject(new Error("first in time"))]), /first in order/);
+  await assert.rejects(
+    group(never, [late, () => Promise.reject(new Error("first in time"))]),
+    /first in order/,
+  );
 });
 
 test("a task that was only aborted does not hide the failure", async () => {
-  await assert.rejects(group(never, [untilAborted, () => Promise.reject(new Error("the cause"))]), /the cause/);
+  await assert.rejects(
+    group(never, [untilAborted, () => Promise.reject(new Error("the cause"))]),
+    /the cause/,
+  );
 });
 
 test("an abort from outside is thrown with its reason", async () => {

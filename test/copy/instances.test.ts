@@ -8,7 +8,8 @@ import { DOCKER_LIST, OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-type
 import { parsePlatform } from "../../src/image/platform.ts";
 
 const host = { os: "linux", architecture: "amd64" };
-const code = (expected: string) => (error: unknown) => error instanceof CopyError && error.code === expected;
+const code = (expected: string) => (error: unknown) =>
+  error instanceof CopyError && error.code === expected;
 
 /** `name=os/arch[/variant][+zstd]`; no platform: `name=`. */
 function instance(text: string): Instance {
@@ -19,13 +20,25 @@ function instance(text: string): Instance {
     digest: digestOf(Buffer.from(name)),
     size: 1,
     ...(platform !== undefined && { platform }),
-    ...(rest.endsWith("+zstd") && { annotations: { "io.github.containers.compression.zstd": "true" } }),
+    ...(rest.endsWith("+zstd") && {
+      annotations: { "io.github.containers.compression.zstd": "true" },
+    }),
   };
 }
-const list = (mediaType: string, ...entries: string[]): ImageList => ({ mediaType, instances: entries.map(instance) });
+const list = (mediaType: string, ...entries: string[]): ImageList => ({
+  mediaType,
+  instances: entries.map(instance),
+});
 const digest = (name: string) => digestOf(Buffer.from(name));
 
-const variants = ["a=linux/amd64", "v7=linux/arm/v7", "v5=linux/arm", "v8=linux/arm/v8", "own=linux/arm/custom", "win=windows/amd64"];
+const variants = [
+  "a=linux/amd64",
+  "v7=linux/arm/v7",
+  "v5=linux/arm",
+  "v8=linux/arm/v8",
+  "own=linux/arm/custom",
+  "win=windows/amd64",
+];
 
 // after semantics 8.6 and 11.3 C
 for (const [kind, entries, choice, expected] of [
@@ -47,22 +60,44 @@ for (const [kind, entries, choice, expected] of [
   [OCI_INDEX, ["x=linux/x86_64"], {}, undefined],
 ] as const) {
   test(`of ${kind === OCI_INDEX ? "an index" : "a docker list"} [${entries.join(" ")}], ${JSON.stringify(choice)} gets ${expected ?? "nothing"}`, () => {
-    if (expected === undefined) assert.throws(() => chooseInstance(list(kind, ...entries), choice, host), code("platform_not_found"));
-    else assert.equal(chooseInstance(list(kind, ...entries), choice, host).digest, digest(expected));
+    if (expected === undefined)
+      assert.throws(
+        () => chooseInstance(list(kind, ...entries), choice, host),
+        code("platform_not_found"),
+      );
+    else
+      assert.equal(chooseInstance(list(kind, ...entries), choice, host).digest, digest(expected));
   });
 }
 
 const chosen = (options: Partial<Parameters<typeof chooseInstances>[1]>) =>
-  chooseInstances(list(OCI_INDEX, ...variants), { imageListSelection: "specific", instances: [], platforms: [], ...options }).map((i) => variants[list(OCI_INDEX, ...variants).instances.findIndex((x) => x.digest === i.digest)]);
-const platforms = (...texts: string[]) => texts.map((text) => parsePlatform(text) ?? assert.fail(text));
+  chooseInstances(list(OCI_INDEX, ...variants), {
+    imageListSelection: "specific",
+    instances: [],
+    platforms: [],
+    ...options,
+  }).map(
+    (i) => variants[list(OCI_INDEX, ...variants).instances.findIndex((x) => x.digest === i.digest)],
+  );
+const platforms = (...texts: string[]) =>
+  texts.map((text) => parsePlatform(text) ?? assert.fail(text));
 
-test("all copies every image", () => assert.equal(chosen({ imageListSelection: "all" }).length, variants.length));
+test("all copies every image", () =>
+  assert.equal(chosen({ imageListSelection: "all" }).length, variants.length));
 test("specific with nothing named copies the list alone", () => assert.deepEqual(chosen({}), []));
 test("specific copies what is named, in the list's order", () => {
-  assert.deepEqual(chosen({ instances: [digest("win"), digest("a")] }), ["a=linux/amd64", "win=windows/amd64"]);
+  assert.deepEqual(chosen({ instances: [digest("win"), digest("a")] }), [
+    "a=linux/amd64",
+    "win=windows/amd64",
+  ]);
 });
 test("a platform without a variant means all its variants", () => {
-  assert.deepEqual(chosen({ platforms: platforms("linux/arm") }), ["v7=linux/arm/v7", "v5=linux/arm", "v8=linux/arm/v8", "own=linux/arm/custom"]);
+  assert.deepEqual(chosen({ platforms: platforms("linux/arm") }), [
+    "v7=linux/arm/v7",
+    "v5=linux/arm",
+    "v8=linux/arm/v8",
+    "own=linux/arm/custom",
+  ]);
   assert.deepEqual(chosen({ platforms: platforms("linux/arm/v7") }), ["v7=linux/arm/v7"]);
 });
 test("a platform or a digest that is not in the list is an error that names it", () => {

@@ -8,16 +8,33 @@ import { CopyError } from "../../src/errors.ts";
 import { digestOf, type Algorithm } from "../../src/image/digest.ts";
 
 const never = new AbortController().signal;
-const chunked = (data: Buffer, size = 7) => fromReadable(Readable.from(Array.from({ length: Math.ceil(data.length / size) }, (_, i) => data.subarray(i * size, (i + 1) * size))));
+const chunked = (data: Buffer, size = 7) =>
+  fromReadable(
+    Readable.from(
+      Array.from({ length: Math.ceil(data.length / size) }, (_, i) =>
+        data.subarray(i * size, (i + 1) * size),
+      ),
+    ),
+  );
 const data = Buffer.from("the bytes of a blob, a few more than one chunk of them");
-const descriptor = (bytes: Buffer, algorithm: Algorithm = "sha256") => ({ mediaType: "x", digest: digestOf(bytes, algorithm), size: bytes.length });
+const descriptor = (bytes: Buffer, algorithm: Algorithm = "sha256") => ({
+  mediaType: "x",
+  digest: digestOf(bytes, algorithm),
+  size: bytes.length,
+});
 
 /** What a destination would get, and how it ended. */
 async function poured(expected: ReturnType<typeof descriptor>, served: Buffer) {
   const got: Buffer[] = [];
-  const error = await verify(expected)({ content: chunked(served), info: expected }).content
-    .pour((chunk, release) => { got.push(Buffer.from(chunk)); release(); }, never)
-    .then(() => undefined, (e: unknown) => e);
+  const error = await verify(expected)({ content: chunked(served), info: expected })
+    .content.pour((chunk, release) => {
+      got.push(Buffer.from(chunk));
+      release();
+    }, never)
+    .then(
+      () => undefined,
+      (e: unknown) => e,
+    );
   return { got: Buffer.concat(got), code: error instanceof CopyError ? error.code : error };
 }
 
@@ -31,7 +48,10 @@ for (const algorithm of ["sha256", "sha384", "sha512"] as const) {
 
 test("an empty blob is verified too", async () => {
   assert.equal((await poured(descriptor(Buffer.alloc(0)), Buffer.alloc(0))).code, undefined);
-  assert.equal((await poured({ ...descriptor(data), size: 0 }, Buffer.alloc(0))).code, "digest_mismatch");
+  assert.equal(
+    (await poured({ ...descriptor(data), size: 0 }, Buffer.alloc(0))).code,
+    "digest_mismatch",
+  );
 });
 
 test("one changed bit is found, wherever it is, and the destination never gets all bytes", async () => {
@@ -55,24 +75,52 @@ test("too few and too many bytes are found, and nothing is lent after the last o
 test("the meter tells at most once an interval, with offsets that add up", async () => {
   let time = 0;
   const seen: { offset: number; offsetUpdate: number }[] = [];
-  const artifact = { digest: digestOf(data), size: data.length, mediaType: "x", kind: "layer", index: 0 } as const;
-  const step = meter(artifact, 100, (event) => { if (event.type === "blob-read") seen.push(event); }, () => (time += 40));
+  const artifact = {
+    digest: digestOf(data),
+    size: data.length,
+    mediaType: "x",
+    kind: "layer",
+    index: 0,
+  } as const;
+  const step = meter(
+    artifact,
+    100,
+    (event) => {
+      if (event.type === "blob-read") seen.push(event);
+    },
+    () => (time += 40),
+  );
   const { content } = step({ content: chunked(data, 1), info: { mediaType: "x" } });
   assert.deepEqual(await collect(content, 1000, () => new Error("too large"), never), data);
   assert.ok(seen.length > 3 && seen.length <= (data.length * 40) / 100);
-  assert.equal(seen.reduce((sum, e) => sum + e.offsetUpdate, 0), seen.at(-1)?.offset);
+  assert.equal(
+    seen.reduce((sum, e) => sum + e.offsetUpdate, 0),
+    seen.at(-1)?.offset,
+  );
 });
 
 test("a stream made of bytes has them all, and breaks if they break", async () => {
   assert.deepEqual(Buffer.concat(await toReadable(chunked(data), never).toArray()), data);
-  const broken = { pour: async (sink: Parameters<ReturnType<typeof fromBuffer>["pour"]>[0]) => { sink(data, () => {}); throw new Error("broken"); } };
+  const broken = {
+    pour: async (sink: Parameters<ReturnType<typeof fromBuffer>["pour"]>[0]) => {
+      sink(data, () => {});
+      throw new Error("broken");
+    },
+  };
   await assert.rejects(toReadable(broken, never).toArray(), /broken/);
 });
 
 test("pouring rests while what it lent is not released", async () => {
   const chunk = Buffer.alloc(256 * 1024);
   let read = 0;
-  const source = Readable.from((function* () { for (let i = 0; i < 64; i++) { read++; yield chunk; } })());
+  const source = Readable.from(
+    (function* () {
+      for (let i = 0; i < 64; i++) {
+        read++;
+        yield chunk;
+      }
+    })(),
+  );
   const lent: (() => void)[] = [];
   const pouring = fromReadable(source).pour((_, release) => lent.push(release), never);
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -84,12 +132,19 @@ test("pouring rests while what it lent is not released", async () => {
 });
 
 test("collect stops at its limit", async () => {
-  await assert.rejects(collect(chunked(data), 10, () => new Error("too large"), never), /too large/);
+  await assert.rejects(
+    collect(chunked(data), 10, () => new Error("too large"), never),
+    /too large/,
+  );
 });
 
 test("an abort ends the pouring with its reason, also while it rests", async () => {
   const stop = new AbortController();
-  const source = Readable.from((function* () { for (;;) yield Buffer.alloc(1024 * 1024); })());
+  const source = Readable.from(
+    (function* () {
+      for (;;) yield Buffer.alloc(1024 * 1024);
+    })(),
+  );
   const pouring = fromReadable(source).pour(() => {}, stop.signal);
   setImmediate(() => stop.abort(new Error("enough")));
   await assert.rejects(pouring, /enough/);

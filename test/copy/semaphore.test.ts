@@ -7,7 +7,14 @@ const never = new AbortController().signal;
 /** A task that runs until it is let go. */
 function held(semaphore: LocalSemaphore, log: string[], name: string, weight = 1, signal = never) {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const ended = semaphore.run(async () => { log.push(name); await promise; }, signal, weight);
+  const ended = semaphore.run(
+    async () => {
+      log.push(name);
+      await promise;
+    },
+    signal,
+    weight,
+  );
   return { release: resolve, ended };
 }
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -29,7 +36,11 @@ test("no more run than the limit allows, and they come in the order of asking", 
 test("a heavy task is not passed by light ones, and one above the limit runs alone", async () => {
   const semaphore = new LocalSemaphore(2);
   const log: string[] = [];
-  const tasks = [held(semaphore, log, "light"), held(semaphore, log, "heavy", 5), held(semaphore, log, "behind")];
+  const tasks = [
+    held(semaphore, log, "light"),
+    held(semaphore, log, "heavy", 5),
+    held(semaphore, log, "behind"),
+  ];
   await settle();
   assert.deepEqual(log, ["light"]);
   tasks[0]?.release();
@@ -57,6 +68,9 @@ test("a waiter that is aborted leaves, and those behind it move up", async () =>
 
 test("a task that fails gives its permit back", async () => {
   const semaphore = new LocalSemaphore(1);
-  await assert.rejects(semaphore.run(() => Promise.reject(new Error("broken")), never), /broken/);
+  await assert.rejects(
+    semaphore.run(() => Promise.reject(new Error("broken")), never),
+    /broken/,
+  );
   assert.equal(await semaphore.run(async () => 5, never), 5);
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../src/image/json.ts";
 
-const parse = (text: string | Buffer) => parseJson(typeof text === "string" ? Buffer.from(text) : text);
+const parse = (text: string | Buffer) =>
+  parseJson(typeof text === "string" ? Buffer.from(text) : text);
 
 test("an ordinary document is what JSON.parse makes of it", () => {
   const text = '{"a":[1,-2.5,1e3,true,null,"x\\"y\\u0041"],"b":{"A":1},"":0}';

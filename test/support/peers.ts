@@ -12,7 +12,9 @@ const run = promisify(execFile);
 
 /** For a test's options: `{ skip: missing("skopeo") }`. */
 export function missing(...programs: string[]): string | false {
-  const absent = programs.filter((program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
+  const absent = programs.filter(
+    (program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0,
+  );
   if (absent.length === 0) return false;
   const reason = `not installed: ${absent.join(", ")}`;
   if (process.env["CI"] === "true") throw new Error(`${reason}; CI needs every peer`);
@@ -21,8 +23,13 @@ export function missing(...programs: string[]): string | false {
 
 /** Runs skopeo with certificates unchecked on both sides; resolves with what it printed. */
 export async function skopeo(command: "copy" | "inspect", ...args: string[]): Promise<string> {
-  const tls = command === "copy" ? ["--src-tls-verify=false", "--dest-tls-verify=false"] : ["--tls-verify=false"];
-  const { stdout } = await run("skopeo", ["--insecure-policy", command, ...tls, ...args], { maxBuffer: 64 * 1024 * 1024 });
+  const tls =
+    command === "copy"
+      ? ["--src-tls-verify=false", "--dest-tls-verify=false"]
+      : ["--tls-verify=false"];
+  const { stdout } = await run("skopeo", ["--insecure-policy", command, ...tls, ...args], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return stdout;
 }
 
@@ -46,7 +53,15 @@ export async function freePort(): Promise<number> {
 export async function startDockerRegistry(parent = tmpdir()): Promise<DockerRegistry> {
   const dir = await mkdtemp(join(parent, "transship-registry-"));
   const host = `127.0.0.1:${await freePort()}`;
-  const config = { version: "0.1", log: { level: "error", accesslog: { disabled: true } }, storage: { filesystem: { rootdirectory: join(dir, "data"), maxthreads: 100 }, delete: { enabled: true } }, http: { addr: host } };
+  const config = {
+    version: "0.1",
+    log: { level: "error", accesslog: { disabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(dir, "data"), maxthreads: 100 },
+      delete: { enabled: true },
+    },
+    http: { addr: host },
+  };
   await writeFile(join(dir, "config.yml"), JSON.stringify(config));
   const child = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: "ignore" });
   const exited = once(child, "exit");
@@ -66,11 +81,19 @@ export async function startDockerRegistry(parent = tmpdir()): Promise<DockerRegi
 
 /** Resolves once the address answers 200; throws after `withinMs`. */
 export async function answering(url: string, withinMs = 20_000): Promise<void> {
-  await until(async () => (await fetch(url).catch(() => undefined))?.status === 200, withinMs, `${url} does not answer`);
+  await until(
+    async () => (await fetch(url).catch(() => undefined))?.status === 200,
+    withinMs,
+    `${url} does not answer`,
+  );
 }
 
 /** Polls until `condition` holds; throws `what` after `withinMs`. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs: number, what: string): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  withinMs: number,
+  what: string,
+): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`${what} (after ${withinMs} ms)`);

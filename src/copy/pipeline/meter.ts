@@ -2,7 +2,12 @@ import type { Artifact, Report, Step } from "../interfaces.ts";
 
 /** Reports the bytes that pass, at most once in `intervalMs`. What passed last is told by `blob-done`, once the blob is stored. */
 export const meter =
-  (artifact: Artifact, intervalMs: number, report: Report, now: () => number = performance.now.bind(performance)): Step =>
+  (
+    artifact: Artifact,
+    intervalMs: number,
+    report: Report,
+    now: () => number = performance.now.bind(performance),
+  ): Step =>
   ({ content, info }) => ({
     info,
     content: {

@@ -17,26 +17,46 @@ export const verify =
         const hash = hashFor(expected.digest);
         const wrong = new AbortController();
         let received = 0;
-        await content.pour((chunk, release) => {
-          if (wrong.signal.aborted) return release();
-          received += chunk.length;
-          hash.update(chunk);
-          const error = received < expected.size ? undefined : fault(expected, received, () => hash.digest("hex"));
-          if (error === undefined) return sink(chunk, release);
-          wrong.abort(error);
-          release();
-        }, AbortSignal.any([signal, wrong.signal]));
+        await content.pour(
+          (chunk, release) => {
+            if (wrong.signal.aborted) return release();
+            received += chunk.length;
+            hash.update(chunk);
+            const error =
+              received < expected.size
+                ? undefined
+                : fault(expected, received, () => hash.digest("hex"));
+            if (error === undefined) return sink(chunk, release);
+            wrong.abort(error);
+            release();
+          },
+          AbortSignal.any([signal, wrong.signal]),
+        );
         wrong.signal.throwIfAborted();
-        const error = received === expected.size && received > 0 ? undefined : fault(expected, received, () => hash.digest("hex"));
+        const error =
+          received === expected.size && received > 0
+            ? undefined
+            : fault(expected, received, () => hash.digest("hex"));
         if (error !== undefined) throw error;
       },
     },
   });
 
 /** What is wrong with a blob of which `received` bytes came; `hex` is asked for only if the length fits. */
-function fault({ digest, size }: Descriptor, received: number, hex: () => string): CopyError | undefined {
+function fault(
+  { digest, size }: Descriptor,
+  received: number,
+  hex: () => string,
+): CopyError | undefined {
   const context = { side: "source", phase: "blob", digest } as const;
-  if (received !== size) return new CopyError("size_mismatch", `expected ${size} bytes, got ${received < size ? received : "more"}`, context);
+  if (received !== size)
+    return new CopyError(
+      "size_mismatch",
+      `expected ${size} bytes, got ${received < size ? received : "more"}`,
+      context,
+    );
   const actual = `${algorithmOf(digest)}:${hex()}`;
-  return actual === digest ? undefined : new CopyError("digest_mismatch", `expected ${digest}, got ${actual}`, context);
+  return actual === digest
+    ? undefined
+    : new CopyError("digest_mismatch", `expected ${digest}, got ${actual}`, context);
 }

@@ -1,0 +1,116 @@
+// What answers hold, for openapi.yaml. Nothing is filtered by these: an answer is the job's view (jobs/job.ts) as it is, and the
+// tests hold every answer to its schema here.
+
+import { Type, type TSchema } from "typebox";
+import { CODES } from "../errors.ts";
+import { PROBLEM_TYPE } from "./problem.ts";
+
+const strict = { additionalProperties: false } as const;
+const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const time = (description: string) => Type.String({ format: "date-time", description });
+const digest = (description: string) => Type.String({ description, examples: [`sha256:${"0".repeat(64)}`] });
+const count = (description?: string) => Type.Integer({ minimum: 0, ...(description !== undefined && { description }) });
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: "The code's place in the documentation." }),
+    title: Type.String(),
+    status: Type.Integer({ description: "The HTTP status; of a job's error the one that describes it best." }),
+    detail: Type.String({ description: "What happened this time." }),
+    instance: Type.String({ description: "What it belongs to." }),
+    code: Type.Enum(Object.keys(CODES), { type: "string", description: "For programs to switch on; see the table of codes." }),
+    retryable: Type.Boolean({ description: "The same request or job may succeed later without being changed." }),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ pointer: Type.String({ description: "A JSON pointer (RFC 6901) into the body; for a query parameter, its name." }), detail: Type.String() }, strict), {
+        description: "Of a bad request: every field that is wrong.",
+      }),
+    ),
+    side: Type.Optional(Type.Enum(["source", "destination"], { type: "string" })),
+    phase: Type.Optional(Type.String({ description: "What was being done, such as `manifest`, `blob` or `upload`." })),
+    registry: Type.Optional(Type.String({ description: "`host[:port]`." })),
+    digest: Type.Optional(Type.String({ description: "The content that it is about." })),
+    upstream: Type.Optional(Type.Object({ status: Type.Integer(), code: Type.Optional(Type.String()) }, { ...strict, description: "What the registry answered." })),
+  },
+  { ...strict, $id: "Problem", description: "RFC 9457." },
+);
+
+export const Progress = Type.Object(
+  {
+    bytesTotal: count("Grows while manifests are read."),
+    bytesDone: count(),
+    blobsTotal: count(),
+    blobsCopied: count(),
+    blobsReused: count("The destination had them."),
+    blobsMounted: count("Taken over from another repository of the same registry."),
+  },
+  { ...strict, $id: "Progress", description: "Of the current run." },
+);
+
+export const Result = Type.Object(
+  {
+    sourceDigest: digest("Of the manifest that the source reference named."),
+    manifestDigest: digest("Of the manifest that the destination reference names now."),
+    manifestMediaType: Type.String(),
+    signatures: count("Signatures that were written."),
+    skipped: Type.Boolean({ description: "Nothing was written: the image was there, or its tag was to be left alone." }),
+    durationMs: count(),
+    bytesCopied: count("Bytes that were moved; what was reused or mounted does not count."),
+  },
+  { ...strict, $id: "Result" },
+);
+
+/** A request's options with all defaults applied. */
+const AppliedOptions = Type.Object({}, { additionalProperties: true, description: "The options that hold: those of the request, and the defaults of the others." });
+
+export const Job = Type.Object(
+  {
+    id: Type.String({ examples: ["01jc8x3v5q7y9zt2m4n6p8r0ab"] }),
+    status: Type.Enum(["queued", "active", "succeeded", "failed", "canceled"], { type: "string" }),
+    source: Type.String(),
+    destination: Type.String(),
+    options: AppliedOptions,
+    labels: Type.Object({}, { additionalProperties: Type.String() }),
+    batch: Type.Null(),
+    attempt: count("Which run this is; 0 before the first."),
+    attempts: Type.Integer({ minimum: 1 }),
+    createdAt: time("When it was accepted."),
+    startedAt: nullable(time("When its first run began.")),
+    finishedAt: nullable(time("When it ended.")),
+    progress: Type.Ref("Progress#"),
+    result: nullable(Type.Ref("Result#")),
+    error: nullable(Type.Ref("Problem#")),
+    links: Type.Object({ self: Type.String(), events: Type.String(), manifest: Type.String() }, strict),
+  },
+  { ...strict, $id: "Job", description: "Secrets never come back." },
+);
+
+export const JobPage = Type.Object(
+  { items: Type.Array(Type.Ref("Job#")), nextCursor: nullable(Type.String({ description: "For the next page; null: this is the last." })) },
+  { ...strict, $id: "JobPage" },
+);
+
+export const Health = Type.Object({ status: Type.Literal("ok") }, { ...strict, $id: "Health" });
+
+export const Readiness = Type.Object(
+  { status: Type.Enum(["ready", "unready"], { type: "string" }), workers: count("Worker processes that gave a sign of life lately."), detail: Type.Optional(Type.String({ description: "Why it is not ready." })) },
+  { ...strict, $id: "Readiness" },
+);
+
+const STATUSES: Readonly<Record<number, string>> = {
+  400: "Something is wrong with the request: `errors` says where.",
+  401: "No valid API key was given.",
+  404: "The tenant has no such thing.",
+  406: "The client does not accept what there is.",
+  409: "The job's state does not allow it.",
+  413: "The body is larger than 256 KiB.",
+  415: "The body is not `application/json`.",
+  422: "A reference is not valid, or the idempotency key belongs to another request.",
+  429: "The tenant has too many streams open.",
+  500: "Something unexpected went wrong.",
+  503: "The store does not answer; nothing was accepted.",
+};
+
+/** The problem answers of a route, for its `response`. */
+export function problems(...statuses: readonly (keyof typeof STATUSES)[]): Record<number, unknown> {
+  return Object.fromEntries([...statuses, 500].map((status) => [status, { description: STATUSES[status], content: { [PROBLEM_TYPE]: { schema: Type.Ref("Problem#") } } }]));
+}

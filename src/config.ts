@@ -1,0 +1,194 @@
+// The environment, read once: the contract's names, their defaults, and what is wrong with them, all at once.
+
+import { readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { Type, type Static } from "typebox";
+import { Value } from "typebox/value";
+import { Sealer } from "./jobs/secrets.ts";
+
+/** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
+const Environment = Type.Object({
+  HOST: Type.String({ default: "127.0.0.1", minLength: 1, description: "an address to listen on" }),
+  PORT: Type.Integer({
+    default: 8080,
+    minimum: 0,
+    maximum: 65_535,
+    description: "a port, 0 to 65535; 0 takes a free one",
+  }),
+  REDIS_URL: Type.String({
+    default: "redis://127.0.0.1:6379",
+    pattern: "^(rediss?://.|/)",
+    description: "a redis:// or rediss:// URL, or the absolute path of a Unix socket",
+  }),
+  LOG_LEVEL: Type.Enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+    default: "info",
+    description: "fatal, error, warn, info, debug, trace or silent",
+  }),
+  DATA_DIR: Type.String({ default: "./data", description: "a folder" }),
+  API_KEYS_FILE: Type.Optional(Type.String({ description: "a file" })),
+  SECRETS_KEY_FILE: Type.String({
+    description:
+      "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
+  }),
+  BLOB_CONCURRENCY: Type.Integer({
+    default: 6,
+    minimum: 1,
+    maximum: 1024,
+    description: "a number from 1 to 1024",
+  }),
+  WORKER_CONCURRENCY: Type.Integer({
+    default: 4,
+    minimum: 1,
+    maximum: 256,
+    description: "a number from 1 to 256",
+  }),
+  WORKERS: Type.Integer({
+    default: 2,
+    minimum: 1,
+    maximum: 256,
+    description: "a number from 1 to 256",
+  }),
+});
+
+type Environment = Static<typeof Environment>;
+type Name = keyof Environment;
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly redisUrl: string;
+  readonly logLevel: Environment["LOG_LEVEL"];
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Tenants by the SHA-256 of their keys, in hexadecimal; undefined: no key is asked for. */
+  readonly apiKeys: ReadonlyMap<string, string> | undefined;
+  /** The text of the key file, for `Sealer.parse`. */
+  readonly secretsKeys: string;
+  /** Blobs copied at once by all workers together. */
+  readonly blobConcurrency: number;
+  /** Jobs at once in one worker. */
+  readonly workerConcurrency: number;
+  /** Worker processes that `npm start` runs. */
+  readonly workers: number;
+}
+
+/** Reads and checks the environment and the files it names. Throws one Error whose message lists everything that is wrong. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const faults: string[] = [];
+  const given = readEnvironment(env, faults);
+  const config: Config = {
+    host: given.HOST ?? "",
+    port: given.PORT ?? 0,
+    redisUrl: given.REDIS_URL ?? "",
+    logLevel: given.LOG_LEVEL ?? "info",
+    dataDir: readDataDir(given.DATA_DIR ?? "", faults),
+    apiKeys:
+      given.API_KEYS_FILE === undefined ? undefined : readApiKeys(given.API_KEYS_FILE, faults),
+    secretsKeys:
+      given.SECRETS_KEY_FILE === undefined ? "" : readSecretsKeys(given.SECRETS_KEY_FILE, faults),
+    blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
+    workerConcurrency: given.WORKER_CONCURRENCY ?? 0,
+    workers: given.WORKERS ?? 0,
+  };
+  if (given.HOST !== undefined && given.API_KEYS_FILE === undefined && !isLoopback(given.HOST)) {
+    faults.push(
+      `HOST is ${given.HOST}, which others can reach: without API_KEYS_FILE it must be a loopback address such as 127.0.0.1`,
+    );
+  }
+  if (faults.length > 0)
+    throw new Error(
+      `the configuration is not valid:\n${faults.map((fault) => `- ${fault}`).join("\n")}`,
+    );
+  return Object.freeze(config);
+}
+
+/** What could be read; an empty variable counts as one that is not set, as compose files leave them. */
+function readEnvironment(env: NodeJS.ProcessEnv, faults: string[]): Partial<Environment> {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(Environment.properties) as Name[]) {
+    const schema: Type.TSchema & { default?: unknown; type?: string; description?: string } =
+      Environment.properties[name];
+    const text = env[name] === "" ? undefined : env[name];
+    if (text === undefined && name === "API_KEYS_FILE") continue;
+    const value =
+      text === undefined
+        ? schema.default
+        : schema.type === "integer" && /^\d{1,9}$/.test(text)
+          ? Number(text)
+          : text;
+    if (value === undefined) faults.push(`${name} must be set: ${schema.description}`);
+    // The value itself is not repeated: an address may hold a password.
+    else if (!Value.Check(schema, value)) faults.push(`${name} must be ${schema.description}`);
+    else given[name] = value;
+  }
+  return given;
+}
+
+/** The folder need not be there yet; where it is, it must be one. */
+function readDataDir(path: string, faults: string[]): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+    faults.push(`DATA_DIR names ${path}, which is not a folder`);
+  return resolve(path);
+}
+
+function readSecretsKeys(path: string, faults: string[]): string {
+  const text = readText("SECRETS_KEY_FILE", path, faults);
+  if (text === undefined) return "";
+  try {
+    Sealer.parse(text);
+  } catch (error) {
+    faults.push(
+      `SECRETS_KEY_FILE names ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return text;
+}
+
+/** A tenant's name is part of names in Redis; a key is what fits into a header. */
+const TENANT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+const KEY = /^[\x21-\x7e]{1,1024}$/;
+
+/** One `tenant:key` a line; a tenant may have several. Empty lines and those that begin with # are skipped. */
+function readApiKeys(path: string, faults: string[]): ReadonlyMap<string, string> {
+  const keys = new Map<string, string>();
+  const text = readText("API_KEYS_FILE", path, faults);
+  if (text === undefined) return keys;
+  for (const [index, line] of text
+    .split("\n")
+    .map((l) => l.trim())
+    .entries()) {
+    if (line === "" || line.startsWith("#")) continue;
+    const at = `API_KEYS_FILE names ${path}, line ${index + 1}:`;
+    const colon = line.indexOf(":");
+    const [tenant, key] = [line.slice(0, colon), line.slice(colon + 1)];
+    const hash = hashOfKey(key);
+    if (colon < 0 || !TENANT.test(tenant))
+      faults.push(
+        `${at} it must be tenant:key, with a tenant of letters, digits, \`_\`, \`.\` and \`-\``,
+      );
+    else if (!KEY.test(key))
+      faults.push(`${at} the key must be visible ASCII characters, without spaces`);
+    else if (keys.has(hash)) faults.push(`${at} the key occurs twice`);
+    else keys.set(hash, tenant);
+  }
+  if (keys.size === 0) faults.push(`API_KEYS_FILE names ${path}, which has no usable key`);
+  return keys;
+}
+
+/** What is kept of an API key; api/tenants.ts makes the same of the one it is given. */
+const hashOfKey = (key: string): string => createHash("sha256").update(key).digest("hex");
+
+function readText(name: Name, path: string, faults: string[]): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    faults.push(
+      `${name} names ${path}, which cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown error"})`,
+    );
+    return undefined;
+  }
+}
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);

@@ -1,0 +1,14 @@
+// A port for a server that is to be started.
+
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+
+/** A port of the loopback interface that nobody listens on. By the time it is used it is only probably still free. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

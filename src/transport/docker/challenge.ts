@@ -1,0 +1,96 @@
+// `WWW-Authenticate`, read in linear time and believed only where it is unambiguous (RFC 9110 11.6.1; reliability T11).
+
+/** How a registry wants to be shown who asks. */
+export type Challenge =
+  | { readonly scheme: "basic" }
+  | { readonly scheme: "bearer"; readonly realm: string; readonly service: string | undefined };
+
+interface Parsed {
+  readonly scheme: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** The first challenge that we can answer; undefined where there is none, or where the header is malformed. */
+export function chooseChallenge(
+  header: string | readonly string[] | undefined,
+): Challenge | undefined {
+  const values = header === undefined ? [] : typeof header === "string" ? [header] : header;
+  for (const { scheme, parameters } of values.flatMap((value) => parseChallenges(value) ?? [])) {
+    if (scheme === "basic") return { scheme };
+    const realm = parameters.get("realm");
+    if (scheme === "bearer" && realm) return { scheme, realm, service: parameters.get("service") };
+  }
+  return undefined;
+}
+
+/** All challenges of one header value, or undefined if any part of it is malformed or said twice. */
+export function parseChallenges(value: string): readonly Parsed[] | undefined {
+  const text = new Scanner(value);
+  const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
+  for (;;) {
+    while (text.skip(",")) continue;
+    if (text.atEnd) return challenges;
+    const word = text.token();
+    if (word === "") return undefined;
+    if (!text.skip("=")) {
+      challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
+      continue;
+    }
+    const parameters = challenges.at(-1)?.parameters;
+    const parameter = text.quoted() ?? text.token();
+    if (parameters === undefined || parameters.has(word.toLowerCase())) return undefined;
+    parameters.set(word.toLowerCase(), parameter);
+    if (!text.atEnd && !text.skip(",")) return undefined;
+  }
+}
+
+/** Reads from left to right and never looks back. */
+class Scanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#skipSpace();
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  skip(mark: string): boolean {
+    if (this.#text[this.#at] !== mark) return false;
+    this.#at++;
+    this.#skipSpace();
+    return true;
+  }
+
+  /** Up to the next separator; "" where there is none of it. */
+  token(): string {
+    const start = this.#at;
+    while (!this.atEnd && !' \t,="'.includes(this.#text[this.#at] as string)) this.#at++;
+    const token = this.#text.slice(start, this.#at);
+    this.#skipSpace();
+    return token;
+  }
+
+  /** A quoted string without its quotes; undefined if there is none here, or if it does not end. */
+  quoted(): string | undefined {
+    if (this.#text[this.#at] !== '"') return undefined;
+    let content = "";
+    for (let i = this.#at + 1; i < this.#text.length; i++) {
+      if (this.#text[i] === '"') {
+        this.#at = i + 1;
+        this.#skipSpace();
+        return content;
+      }
+      if (this.#text[i] === "\\") i++;
+      content += this.#text[i] ?? "";
+    }
+    return undefined;
+  }
+
+  #skipSpace(): void {
+    while (this.#text[this.#at] === " " || this.#text[this.#at] === "\t") this.#at++;
+  }
+}

@@ -1,0 +1,179 @@
+import type {
+  BlobStream,
+  Destination,
+  DestinationTraits,
+  FoundBlob,
+  FoundManifest,
+  Signature,
+} from "../../copy/interfaces.ts";
+import { CopyError } from "../../errors.ts";
+import type { Descriptor } from "../../image/blob-info.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../../image/digest.ts";
+import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
+import {
+  DOCKER_LIST,
+  MANIFEST_TYPES,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  SCHEMA1,
+  SCHEMA1_SIGNED,
+  SCHEMA2,
+} from "../../image/media-types.ts";
+import { formatReference, type DockerReference } from "../../image/reference.ts";
+import type { AccessContext } from "../access.ts";
+import { headerOf, mediaTypeOf } from "./answer.ts";
+import { RegistryClient, type Outgoing } from "./http.ts";
+import { Uploads, type Session } from "./uploads.ts";
+
+/** Semantics 7.0, row `docker`. */
+const TRAITS: DestinationTraits = {
+  manifestTypes: [OCI_MANIFEST, SCHEMA2, OCI_INDEX, DOCKER_LIST, SCHEMA1_SIGNED, SCHEMA1],
+  layers: "compress",
+  keepsForeignLayers: true,
+  signatures: false,
+};
+
+/** A place for an image in a registry. Opening it asks nothing of the registry. */
+export async function openDockerDestination(
+  reference: DockerReference,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Destination> {
+  signal.throwIfAborted();
+  return new DockerDestination(reference, access);
+}
+
+class DockerDestination implements Destination {
+  readonly name: string;
+  readonly traits = TRAITS;
+  readonly digest?: Digest;
+  readonly #reference: DockerReference;
+  readonly #client: RegistryClient;
+  readonly #uploads: Uploads;
+  /** Begun where a registry answered a mount with a session: the blob's bytes go there. */
+  readonly #sessions = new Map<Digest, Session>();
+
+  constructor(reference: DockerReference, access: AccessContext) {
+    this.name = formatReference(reference);
+    if (reference.digest !== undefined) this.digest = reference.digest;
+    this.#reference = reference;
+    this.#client = new RegistryClient(reference.registry, access);
+    this.#uploads = new Uploads(this.#client, reference.repository);
+  }
+
+  async findManifest(
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<FoundManifest | undefined> {
+    const out: Outgoing = {
+      method: "HEAD",
+      to: this.#path("manifests", instance ?? this.#ref),
+      headers: { accept: MANIFEST_TYPES.join(", ") },
+      scopes: this.#scopes,
+      phase: "manifest",
+    };
+    const reply = await this.#client.send(out, signal);
+    if (isUnknown(reply.status)) return undefined;
+    if (reply.status !== 200) throw this.#client.refusal(reply, out);
+    const digest = instance ?? parseDigest(headerOf(reply.headers, "docker-content-digest"));
+    if (digest !== undefined) return { digest, mediaType: mediaTypeOf(reply) };
+    const whole = await this.#client.send({ ...out, method: "GET" }, signal, MANIFEST_LIMIT);
+    if (whole.status === 404 || !whole.whole) return undefined;
+    if (whole.status !== 200) throw this.#client.refusal(whole, out);
+    return { digest: digestOf(whole.body), mediaType: mediaTypeOf(whole) };
+  }
+
+  async findBlob(
+    blob: Descriptor,
+    candidates: readonly FoundBlob[],
+    signal: AbortSignal,
+  ): Promise<FoundBlob | undefined> {
+    const out: Outgoing = {
+      method: "HEAD",
+      to: this.#path("blobs", blob.digest),
+      scopes: this.#scopes,
+      phase: "blob",
+      digest: blob.digest,
+    };
+    const reply = await this.#client.send(out, signal);
+    if (reply.status === 200) {
+      const length = headerOf(reply.headers, "content-length");
+      // Something else under this digest would be found out by whoever pulls; better to send the blob anew.
+      if (length === undefined || Number(length) === blob.size) return blob;
+    } else if (!isUnknown(reply.status)) throw this.#client.refusal(reply, out);
+    const { registry, repository } = this.#reference;
+    return candidates.find(
+      ({ from }) => from?.registry === registry && from.repository !== repository,
+    );
+  }
+
+  async mountBlob(found: FoundBlob, signal: AbortSignal): Promise<boolean> {
+    if (found.from === undefined) return true;
+    const outcome = await this.#uploads.mount(found.digest, found.from.repository, signal);
+    if (outcome === "mounted") return true;
+    if (outcome !== undefined) this.#sessions.set(found.digest, outcome);
+    return false;
+  }
+
+  async putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
+    const { digest } = blob.info;
+    const session = digest && this.#sessions.get(digest);
+    if (digest !== undefined) this.#sessions.delete(digest);
+    return this.#uploads.send(blob, session, signal);
+  }
+
+  async putManifest(
+    manifest: RawManifest,
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const out: Outgoing = {
+      method: "PUT",
+      to: this.#path("manifests", instance ?? this.#ref),
+      headers: { "content-type": manifest.mediaType },
+      body: manifest.bytes,
+      scopes: this.#scopes,
+      phase: "manifest",
+      digest: instance ?? manifestDigest(manifest),
+    };
+    const reply = await this.#client.send(out, signal);
+    if (reply.status < 200 || reply.status > 299) throw this.#client.refusal(reply, out);
+    const stored = parseDigest(headerOf(reply.headers, "docker-content-digest"));
+    const sent = stored && manifestDigest(manifest, algorithmOf(stored));
+    if (stored !== sent)
+      throw new CopyError(
+        "digest_mismatch",
+        `the registry has stored ${stored}, but was sent ${sent}`,
+        this.#client.blame(out),
+      );
+  }
+
+  async putSignatures(signatures: readonly Signature[]): Promise<void> {
+    if (signatures.length > 0)
+      throw new Error("this destination keeps no signatures, as its traits say");
+  }
+
+  async commit(): Promise<void> {}
+
+  /** Sessions that a mount left behind and no blob has used are given back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => this.#uploads.cancel(session)));
+    this.#sessions.clear();
+  }
+
+  /** What the reference names: its tag, if it has one. */
+  get #ref(): string {
+    return this.#reference.tag ?? this.#reference.digest ?? "latest";
+  }
+
+  get #scopes(): readonly string[] {
+    return [`repository:${this.#reference.repository}:pull,push`];
+  }
+
+  #path(kind: "manifests" | "blobs", ref: string): string {
+    return `/v2/${this.#reference.repository}/${kind}/${ref}`;
+  }
+}
+
+/** 403: some registries hide what is not there from those who may push it. */
+const isUnknown = (status: number): boolean => status === 404 || status === 403;

@@ -1,0 +1,176 @@
+// What a registry's refusals and the network's failures mean in the contract's words. The status decides; the body is only quoted.
+
+import { CopyError, type Code, type ErrorContext, type Side } from "../../errors.ts";
+import { isObject, parseJsonObject } from "../../image/json.ts";
+import { headerOf, type Reply } from "./answer.ts";
+
+/** What was being done, for whom. */
+export interface Blame {
+  readonly side: Side;
+  readonly registry: string;
+  readonly phase: "manifest" | "blob" | "upload" | "mount" | "token" | "connect";
+  readonly digest?: string;
+}
+
+/** Bytes of an error's body that are looked at. */
+export const ERROR_LIMIT = 64 * 1024;
+/** Characters of it that are quoted. */
+const QUOTE_LIMIT = 200;
+
+/** The error for an answer that is not the one hoped for. `secrets` are struck out of what is quoted. */
+export function refusalOf(reply: Reply, blame: Blame, secrets: readonly string[]): CopyError {
+  const { status } = reply;
+  const { code, text } = quoteOf(reply, secrets);
+  const retryAfterMs = retryAfterOf(reply);
+  const context: ErrorContext = {
+    ...blame,
+    upstream: { status, ...(code !== undefined && { code }) },
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
+  const quote = text === "" ? "" : `: ${text}`;
+  return new CopyError(
+    codeOf(status, code, blame),
+    `${blame.registry} answered ${status} (${blame.phase})${quote}`,
+    context,
+  );
+}
+
+const REJECTS_MANIFEST: ReadonlySet<string | undefined> = new Set([
+  "MANIFEST_INVALID",
+  "TAG_INVALID",
+  "UNSUPPORTED",
+]);
+
+function codeOf(status: number, code: string | undefined, { side, phase }: Blame): Code {
+  if (status === 429) return "registry_rate_limited";
+  if (status === 401 || status === 403) return `${side}_unauthorized`;
+  if (side === "source") return status === 404 ? "source_not_found" : "registry_unavailable";
+  if (status >= 400 && status < 500) {
+    if (phase === "manifest" && (REJECTS_MANIFEST.has(code) || status === 415))
+      return "manifest_rejected";
+    if (code === "DIGEST_INVALID") return "digest_mismatch";
+    if (code === "SIZE_INVALID") return "size_mismatch";
+  }
+  return "registry_unavailable";
+}
+
+/** `Retry-After` in ms, of either form; undefined where there is none. */
+export function retryAfterOf(
+  { headers }: Pick<Reply, "headers">,
+  now = Date.now(),
+): number | undefined {
+  const value = headerOf(headers, "retry-after");
+  if (value === undefined || value === "") return undefined;
+  const ms = Number.isNaN(Number(value)) ? Date.parse(value) - now : Number(value) * 1000;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+/** The first of the spec's errors, else the beginning of what is there; one line, without secrets and query strings. */
+function quoteOf(
+  { body }: Reply,
+  secrets: readonly string[],
+): { code: string | undefined; text: string } {
+  let code: string | undefined;
+  let text = "";
+  try {
+    const document = parseJsonObject(body);
+    const errors = document["errors"];
+    const first: unknown = Array.isArray(errors) ? errors[0] : document;
+    if (isObject(first)) {
+      if (typeof first["code"] === "string") code = clean(first["code"], secrets);
+      const message = first["message"] ?? first["details"] ?? first["error"];
+      text = [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
+    }
+  } catch {
+    text = body.toString("latin1");
+  }
+  return { code, text: clean(text, secrets) };
+}
+
+function clean(text: string, secrets: readonly string[]): string {
+  let cleaned = text.slice(0, 4096);
+  for (const secret of secrets) if (secret !== "") cleaned = cleaned.replaceAll(secret, "***");
+  return cleaned
+    .replaceAll(/\?[^\s"']+/g, "?…")
+    .replaceAll(/\b(basic|bearer) \S+/gi, "$1 ***")
+    .replaceAll(/[^\u0020-\u007e\u00a0-\uffff]+/g, " ")
+    .trim()
+    .slice(0, QUOTE_LIMIT);
+}
+
+/** The request may be sent again at once: nothing was decided about it. */
+const AGAIN: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "ECONNREFUSED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "UND_ERR_SOCKET",
+]);
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  ...AGAIN,
+  "ENOTFOUND",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_OVERFLOW",
+]);
+const STALLED: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
+const TLS: readonly string[] = [
+  "ERR_TLS_",
+  "ERR_SSL_",
+  "EPROTO",
+  "CERT_",
+  "UNABLE_TO_",
+  "SELF_SIGNED_",
+  "DEPTH_ZERO_",
+  "HOSTNAME_MISMATCH",
+  "INVALID_CA",
+];
+
+const codeIn = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+const isTls = (code: string): boolean => TLS.some((prefix) => code.startsWith(prefix));
+
+export const mayBeSentAgain = (error: unknown): boolean => AGAIN.has(codeIn(error));
+
+/** TLS is not spoken there, as far as one can tell: nobody listens, or somebody answers with something else. */
+export function speaksNoTls(error: unknown): boolean {
+  const code = codeIn(error);
+  if (
+    code === "ECONNREFUSED" ||
+    code === "ECONNRESET" ||
+    code === "UND_ERR_SOCKET" ||
+    code === "EPROTO"
+  )
+    return true;
+  return code.startsWith("ERR_SSL_");
+}
+
+/** A failure of the network in the contract's words; anything else (an abort's reason, a bug, the content's error) as it is. */
+export function networkFailure(error: unknown, blame: Blame): unknown {
+  const code = codeIn(error);
+  if (error instanceof CopyError || code === "") return error;
+  if (isTls(code))
+    return new CopyError("tls_failed", `TLS with ${blame.registry} failed (${code})`, blame, error);
+  if (STALLED.has(code))
+    return new CopyError(
+      "transfer_stalled",
+      `nothing came from ${blame.registry} any more`,
+      blame,
+      error,
+    );
+  // llhttp's words for an answer that is not HTTP begin with HPE_.
+  if (UNREACHABLE.has(code) || code.startsWith("HPE_"))
+    return new CopyError(
+      "registry_unavailable",
+      `the connection to ${blame.registry} failed (${code})`,
+      blame,
+      error,
+    );
+  return error;
+}

@@ -1,0 +1,70 @@
+// Poured bytes as the body of a request.
+
+import type { Bytes } from "../../bytes.ts";
+
+interface Lent {
+  readonly chunk: Buffer;
+  readonly release: () => void;
+}
+
+/**
+ * Pours `content` as it is iterated: a chunk is released when the next one is asked for. The last chunk is held back until the
+ * pouring has ended without an error, so that nobody can take the body for whole before it is known to be good.
+ */
+export class Feed implements AsyncIterable<Buffer> {
+  readonly #content: Bytes;
+  readonly #waiting: Lent[] = [];
+  readonly #stop = new AbortController();
+  readonly #onMove: (isTaking: boolean) => void;
+  #poured: Promise<void> | undefined;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  /** `onMove(false)` is called when a chunk is handed over, `onMove(true)` when the next one is wanted. */
+  constructor(content: Bytes, onMove: (isTaking: boolean) => void = () => {}) {
+    this.#content = content;
+    this.#onMove = onMove;
+  }
+
+  /** Begins to pour; to be called once, before the iteration. */
+  start(signal: AbortSignal): this {
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    this.#poured = this.#content
+      .pour((chunk, release) => {
+        this.#waiting.push({ chunk, release });
+        this.#wake?.();
+      }, either)
+      .catch((error: unknown) => {
+        if (!this.#stop.signal.aborted || signal.aborted) this.#failure = { error };
+      })
+      .finally(() => {
+        this.#ended = true;
+        this.#wake?.();
+      });
+    return this;
+  }
+
+  /** Ends the pouring if it still goes on. Throws the content's own failure, if that came first. */
+  async close(): Promise<void> {
+    if (!this.#ended) this.#stop.abort(new Error("the body is wanted no more"));
+    await this.#poured;
+    for (const { release } of this.#waiting.splice(0)) release();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    for (;;) {
+      while (this.#waiting.length < 2 && !this.#ended)
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#onMove(false);
+      yield next.chunk;
+      this.#onMove(true);
+      next.release();
+    }
+  }
+}

@@ -1,0 +1,238 @@
+// A registry as one side of one job sees it: requests with the right Authorization, redirects by hand, retries where a request can be
+// sent again, and errors in the contract's words.
+
+import { CopyError } from "../../errors.ts";
+import type { AccessContext } from "../access.ts";
+import { Answer, headerOf, type HttpRequest, type Reply } from "./answer.ts";
+import { Authenticator } from "./auth.ts";
+import { ERROR_LIMIT, networkFailure, refusalOf, speaksNoTls, type Blame } from "./failures.ts";
+import { sendAgain } from "./retry.ts";
+
+export interface Outgoing extends Pick<HttpRequest, "method"> {
+  /** A path of the registry, or the address of an upload. */
+  readonly to: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+  /** What a token must allow. */
+  readonly scopes: readonly string[];
+  readonly phase: Blame["phase"];
+  readonly digest?: string;
+  /** Not even the registry itself gets credentials: an image, not the client, has chosen the address. */
+  readonly anonymous?: boolean;
+}
+
+interface Addressed extends Outgoing {
+  readonly url: URL;
+}
+
+const REDIRECTS = 5;
+const REDIRECT: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+export class RegistryClient {
+  /** `host[:port]`, as references have it. */
+  readonly registry: string;
+  readonly #access: AccessContext;
+  readonly #auth: Authenticator;
+  /** Of the registry; it stays what it was at the first request. */
+  #origin: string | undefined;
+
+  constructor(registry: string, access: AccessContext) {
+    this.registry = registry;
+    this.#access = access;
+    this.#auth = new Authenticator(registry, access);
+  }
+
+  /** ms in which a transfer must move. */
+  get stallMs(): number {
+    return this.#access.registries.timing.stallMs;
+  }
+
+  /**
+   * Sends a request whose body, if any, can be sent again. Resolves with whatever status came, the body read up to `limit` bytes.
+   * Throws `tls_failed`, `registry_unavailable`, `transfer_stalled` or what the token service refuses.
+   */
+  async send(out: Outgoing, signal: AbortSignal, limit = ERROR_LIMIT): Promise<Reply> {
+    const once = async () => (await this.#open(out, signal)).read(limit, signal);
+    return this.#blamed(out, () => sendAgain(once, signal));
+  }
+
+  /** Sends a request once, whatever comes of it. */
+  async sendOnce(out: Outgoing, signal: AbortSignal): Promise<Reply> {
+    return this.#blamed(out, async () => (await this.#open(out, signal)).read(ERROR_LIMIT, signal));
+  }
+
+  /** GET of a body that is poured, not read. Throws as `send`, and the refusal where the status is not 200. */
+  async download(out: Outgoing, signal: AbortSignal): Promise<Answer> {
+    const once = async () => {
+      const answer = await this.#open(out, signal);
+      return answer.status === 200 ? answer : answer.read(ERROR_LIMIT, signal);
+    };
+    const answer = await this.#blamed(out, () => sendAgain(once, signal));
+    if (answer instanceof Answer) return answer;
+    throw this.refusal(answer, out);
+  }
+
+  /** Sends bytes that come only once: no retry, no second try with another token. */
+  async upload(out: Outgoing, body: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Reply> {
+    return this.#blamed(out, async () => {
+      const url = await this.#resolve(out.to, signal);
+      const used = await this.#authorize({ ...out, url }, true, signal);
+      const answer = await this.#dispatch({ ...out, url, body }, used, signal);
+      const reply = await answer.read(ERROR_LIMIT, signal);
+      if (
+        reply.status === 401 &&
+        (await this.#renewed({ ...out, url }, used, reply, signal)) !== used
+      )
+        throw this.#broken(out, "took the token no more, but gave another");
+      return reply;
+    });
+  }
+
+  /** The error for an answer that is not the one hoped for. */
+  refusal(reply: Reply, out: Pick<Outgoing, "phase" | "digest">): CopyError {
+    return refusalOf(reply, this.blame(out), this.#auth.secrets);
+  }
+
+  blame({ phase, digest }: Pick<Outgoing, "phase" | "digest">): Blame {
+    return {
+      side: this.#access.side,
+      registry: this.registry,
+      phase,
+      ...(digest !== undefined && { digest }),
+    };
+  }
+
+  async #blamed<T>(out: Outgoing, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      const failure = networkFailure(error, this.blame(out));
+      // Next time it may speak another scheme.
+      if (failure !== error) this.#access.registries.schemes.delete(this.#host);
+      throw failure;
+    }
+  }
+
+  /** Follows redirects of GET and HEAD. Nothing but the registry's own origin ever sees the Authorization. */
+  async #open(out: Outgoing, signal: AbortSignal): Promise<Answer> {
+    let url = await this.#resolve(out.to, signal);
+    for (let hops = 0; ; hops++) {
+      const answer = await this.#ask({ ...out, url }, signal);
+      const follows = out.method === "GET" || out.method === "HEAD";
+      const location = headerOf(answer.headers, "location");
+      if (!follows || !REDIRECT.has(answer.status) || location === undefined) return answer;
+      await answer.read(ERROR_LIMIT, signal);
+      if (hops === REDIRECTS) throw this.#broken(out, "redirects in circles");
+      url = this.nextAddress(url, location, out);
+    }
+  }
+
+  /** An address that the registry names, relative to the one asked. Refused: other schemes, user info, and http after https. */
+  nextAddress(from: URL, location: string, out: Pick<Outgoing, "phase" | "digest">): URL {
+    const url = URL.parse(location, from);
+    const isAllowed =
+      url?.protocol === "https:" || (url?.protocol === "http:" && from.protocol === "http:");
+    if (url === null || !isAllowed || url.username !== "" || url.password !== "")
+      throw this.#broken(out, "sends on to an address that must not be contacted");
+    return url;
+  }
+
+  async #ask(request: Addressed, signal: AbortSignal): Promise<Answer> {
+    const used = await this.#authorize(request, false, signal);
+    const answer = await this.#dispatch(request, used, signal);
+    if (answer.status !== 401) return answer;
+    const again = await this.#renewed(request, used, answer, signal);
+    if (again === used) return answer;
+    await answer.read(ERROR_LIMIT, signal);
+    return this.#dispatch(request, again, signal);
+  }
+
+  async #authorize(
+    request: Addressed,
+    lasting: boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { url, scopes } = request;
+    return this.#isOwn(request)
+      ? this.#auth.authorize(url.origin, scopes, lasting, signal)
+      : undefined;
+  }
+
+  /** The Authorization to answer a 401 with; the one that was used if there is no other. */
+  async #renewed(
+    request: Addressed,
+    used: string | undefined,
+    refused: Pick<Reply, "headers">,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (!this.#isOwn(request)) return used;
+    this.#auth.learn(request.url.origin, request.scopes, used, refused);
+    return this.#authorize(request, false, signal);
+  }
+
+  async #dispatch(
+    {
+      method,
+      url,
+      headers,
+      body,
+    }: Pick<HttpRequest, "method" | "url" | "body"> & Pick<Outgoing, "headers">,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { registries } = this.#access;
+    const streams = body !== undefined && !Buffer.isBuffer(body);
+    const request: HttpRequest = {
+      method,
+      url,
+      headers: {
+        "user-agent": "transship",
+        ...headers,
+        ...(authorization !== undefined && { authorization }),
+      },
+      ...(body !== undefined && { body }),
+      ...(streams && { answerMs: registries.timing.storeMs }),
+    };
+    return Answer.request(registries.agent(this.#access), request, signal);
+  }
+
+  get #host(): string {
+    return this.registry === "docker.io" ? "registry-1.docker.io" : this.registry;
+  }
+
+  #isOwn({ url, anonymous }: Addressed): boolean {
+    return url.origin === this.#origin && anonymous !== true;
+  }
+
+  async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {
+    this.#origin ??= new URL(`${await this.#scheme(signal)}//${this.#host}`).origin;
+    return new URL(to, this.#origin);
+  }
+
+  /** Only where certificates do not matter is plain HTTP an answer to TLS that is not spoken; found out once per host. */
+  async #scheme(signal: AbortSignal): Promise<"http:" | "https:"> {
+    const { tlsVerify, registries } = this.#access;
+    if (tlsVerify) return "https:";
+    const known = registries.schemes.get(this.#host);
+    if (known !== undefined) return known;
+    try {
+      return await this.#probe("https:", signal);
+    } catch (error) {
+      if (!speaksNoTls(error)) throw error;
+      return await this.#probe("http:", signal);
+    }
+  }
+
+  async #probe(scheme: "http:" | "https:", signal: AbortSignal): Promise<"http:" | "https:"> {
+    const url = new URL(`${scheme}//${this.#host}/v2/`);
+    const answer = await this.#dispatch({ method: "GET", url }, undefined, signal);
+    this.#access.registries.schemes.set(this.#host, scheme);
+    if (answer.status === 401) this.#auth.learn(url.origin, [], undefined, answer);
+    await answer.read(ERROR_LIMIT, signal);
+    return scheme;
+  }
+
+  #broken(out: Pick<Outgoing, "phase" | "digest">, what: string): CopyError {
+    return new CopyError("registry_unavailable", `${this.registry} ${what}`, this.blame(out));
+  }
+}

@@ -1,0 +1,137 @@
+// The `docker:` transport: images in registries that speak the OCI distribution protocol. registries.ts is what a process keeps
+// between jobs (connections, tokens, what it learnt of each registry); http.ts is a registry as one side of one job sees it (auth,
+// redirects, retries, errors) over answer.ts (one exchange); source.ts and destination.ts say get and put in the protocol's words.
+
+import { createHash } from "node:crypto";
+import { createSecureContext, getCACertificates } from "node:tls";
+import { Agent } from "undici";
+import { CopyError } from "../../errors.ts";
+import type { Challenge } from "./challenge.ts";
+import { Tokens } from "./tokens.ts";
+
+/** What decides whether a peer's certificate is accepted. */
+export interface TlsIdentity {
+  readonly tlsVerify: boolean;
+  /** PEM; added to the authorities that Node trusts. */
+  readonly caCertificates?: string;
+}
+
+export interface Timing {
+  /** A transfer in which nothing moves for so many ms is given up. */
+  readonly stallMs: number;
+  /** So many ms may pass between a blob's last byte and the registry's word on it: it may have to store it first. */
+  readonly storeMs: number;
+}
+
+const TIMING: Timing = { stallMs: 60_000, storeMs: 300_000 };
+const CONNECT_MS = 30_000;
+/** Idle connections are closed after so many ms, or before that if the registry says so. */
+const IDLE_MS = 30_000;
+/** Sockets to one origin; how many blobs move at once is the semaphore's business. */
+const CONNECTIONS = 128;
+/** Entries of each of the maps below: clients choose hosts and certificates. */
+const REMEMBERED = 1_000;
+const AGENTS = 64;
+
+/** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
+export class Registries implements AsyncDisposable {
+  readonly timing: Timing;
+  readonly tokens = new Tokens();
+  /** By TLS identity and origin: what a 401 asked for, so that later requests authenticate at once. */
+  readonly challenges = new Recent<Challenge>(REMEMBERED);
+  /** By host, for access without TLS verification only. */
+  readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
+  readonly #agents = new Recent<Agent>(AGENTS);
+  /** Agents that were pushed out; they end when their last request does. */
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(timing: Partial<Timing> = {}) {
+    this.timing = { ...TIMING, ...timing };
+  }
+
+  /** The connections for this identity. Throws `tls_failed` if its certificates are none. */
+  agent(identity: TlsIdentity): Agent {
+    const key = identityKey(identity);
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const agent = this.#open(identity);
+    const old = this.#agents.set(key, agent);
+    if (old !== undefined) {
+      const closed = old.close().finally(() => this.#closing.delete(closed));
+      this.#closing.add(closed);
+    }
+    return agent;
+  }
+
+  /** Ends all connections; what is still under way fails. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.tokens[Symbol.asyncDispose]();
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
+    await Promise.all(this.#closing);
+  }
+
+  #open({ tlsVerify, caCertificates }: TlsIdentity): Agent {
+    return new Agent({
+      // Bulk bytes are slower over HTTP/2: one connection's flow control for all blobs.
+      allowH2: false,
+      connections: CONNECTIONS,
+      keepAliveTimeout: IDLE_MS,
+      headersTimeout: this.timing.stallMs,
+      bodyTimeout: this.timing.stallMs,
+      connect: {
+        timeout: CONNECT_MS,
+        rejectUnauthorized: tlsVerify,
+        ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
+      },
+    });
+  }
+}
+
+/** A name for the identity that is safe to keep and short. */
+export const identityKey = ({ tlsVerify, caCertificates }: TlsIdentity): string =>
+  `${tlsVerify}:${caCertificates === undefined ? "" : createHash("sha256").update(caCertificates).digest("hex")}`;
+
+function contextWith(caCertificates: string) {
+  try {
+    return createSecureContext({ ca: [...getCACertificates("default"), caCertificates] });
+  } catch (error) {
+    throw new CopyError(
+      "tls_failed",
+      "`caCertificates` are not certificates in PEM",
+      { phase: "connect" },
+      error,
+    );
+  }
+}
+
+/** A map that forgets what was set longest ago. */
+class Recent<V> {
+  readonly #entries = new Map<string, V>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(key: string): V | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Returns the value that had to go for this one. */
+  set(key: string, value: V): V | undefined {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#limit) return undefined;
+    const [oldest, gone] = this.#entries.entries().next().value as [string, V];
+    this.#entries.delete(oldest);
+    return gone;
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  values(): Iterable<V> {
+    return this.#entries.values();
+  }
+}

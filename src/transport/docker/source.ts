@@ -1,0 +1,173 @@
+import type { Sink } from "../../bytes.ts";
+import type { BlobStream, Source } from "../../copy/interfaces.ts";
+import { CopyError } from "../../errors.ts";
+import type { Descriptor } from "../../image/blob-info.ts";
+import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
+import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.ts";
+import { MANIFEST_TYPES } from "../../image/media-types.ts";
+import { formatReference, type DockerReference } from "../../image/reference.ts";
+import type { AccessContext } from "../access.ts";
+import { headerOf, mediaTypeOf, type Answer, type Reply } from "./answer.ts";
+import { networkFailure } from "./failures.ts";
+import { RegistryClient, type Outgoing } from "./http.ts";
+
+/** An image in a registry. Opening it reads nothing; errors come with the first manifest. */
+export async function openDockerSource(
+  reference: DockerReference,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Source> {
+  signal.throwIfAborted();
+  return new DockerSource(reference, access);
+}
+
+/** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
+const IDENTITY = { "accept-encoding": "identity" } as const;
+
+class DockerSource implements Source {
+  readonly name: string;
+  readonly location: { readonly registry: string; readonly repository: string };
+  readonly #reference: DockerReference;
+  readonly #pinned: Digest | undefined;
+  readonly #client: RegistryClient;
+  #top: Promise<RawManifest> | undefined;
+
+  constructor(reference: DockerReference, access: AccessContext) {
+    const { registry, repository } = reference;
+    this.name = formatReference(reference);
+    this.location = { registry, repository };
+    this.#reference = reference;
+    this.#pinned = reference.digest ?? access.pinned;
+    this.#client = new RegistryClient(registry, access);
+  }
+
+  getManifest(instance: Digest | undefined, signal: AbortSignal): Promise<RawManifest> {
+    if (instance !== undefined) return this.#readManifest(instance, instance, signal);
+    this.#top ??= this.#readManifest(
+      this.#pinned ?? this.#reference.tag ?? "latest",
+      this.#pinned,
+      signal,
+    );
+    return this.#top;
+  }
+
+  async getBlob(blob: Descriptor, _signal: AbortSignal): Promise<BlobStream> {
+    return { info: blob, content: { pour: (sink, signal) => this.#pourBlob(blob, sink, signal) } };
+  }
+
+  async getSignatures(): Promise<readonly []> {
+    return [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #readManifest(
+    ref: string,
+    digest: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<RawManifest> {
+    const out: Outgoing = {
+      method: "GET",
+      to: this.#path("manifests", ref),
+      headers: { accept: MANIFEST_TYPES.join(", "), ...IDENTITY },
+      scopes: this.#scopes,
+      phase: "manifest",
+      ...(digest !== undefined && { digest }),
+    };
+    const reply = await this.#client.send(out, signal, MANIFEST_LIMIT);
+    if (reply.status !== 200) throw this.#client.refusal(reply, out);
+    const context = this.#client.blame(out);
+    if (!reply.whole)
+      throw new CopyError(
+        "manifest_invalid",
+        `the manifest has more than ${MANIFEST_LIMIT} bytes`,
+        context,
+      );
+    if (isEncoded(reply))
+      throw new CopyError(
+        "registry_unavailable",
+        `${this.#client.registry} encodes the manifest, which was not asked for`,
+        context,
+      );
+    const actual = digest && digestOf(reply.body, algorithmOf(digest));
+    if (actual !== digest)
+      throw new CopyError(
+        "digest_mismatch",
+        `the manifest's digest is ${actual}, not ${digest}`,
+        context,
+      );
+    return { bytes: reply.body, mediaType: mediaTypeOf(reply) };
+  }
+
+  /** The request is sent only here: whoever does not pour holds no connection, and an upload's POST need not wait for it. */
+  async #pourBlob(blob: Descriptor, sink: Sink, signal: AbortSignal): Promise<void> {
+    const out: Outgoing = {
+      method: "GET",
+      to: this.#path("blobs", blob.digest),
+      headers: IDENTITY,
+      scopes: this.#scopes,
+      phase: "blob",
+      digest: blob.digest,
+    };
+    const answer = await this.#client.download(out, signal).catch((error: unknown) => {
+      const isMissing = error instanceof CopyError && error.context.upstream?.status === 404;
+      if (!isMissing || blob.urls === undefined) throw error;
+      return this.#downloadForeign(blob.urls, out, error, signal);
+    });
+    await this.#checkSize(answer, blob, out, signal);
+    await answer.pour(sink, signal).catch((error: unknown) => {
+      throw networkFailure(error, this.#client.blame(out));
+    });
+  }
+
+  async #checkSize(
+    answer: Answer,
+    { size }: Descriptor,
+    out: Outgoing,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const length = headerOf(answer.headers, "content-length");
+    if (length === undefined || isEncoded(answer) || Number(length) === size) return;
+    await answer.read(0, signal);
+    throw new CopyError(
+      "size_mismatch",
+      `the blob has ${length} bytes, not the ${size} of its descriptor`,
+      this.#client.blame(out),
+    );
+  }
+
+  /** A layer that the registry does not have is where its descriptor says, for everybody: no credentials go there. */
+  async #downloadForeign(
+    urls: readonly string[],
+    out: Outgoing,
+    missing: CopyError,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    let last: unknown = missing;
+    for (const text of urls) {
+      const url = URL.parse(text);
+      if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) continue;
+      try {
+        return await this.#client.download({ ...out, to: url, anonymous: true }, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  #path(kind: "manifests" | "blobs", ref: string): string {
+    return `/v2/${this.#reference.repository}/${kind}/${ref}`;
+  }
+
+  get #scopes(): readonly string[] {
+    return [`repository:${this.#reference.repository}:pull`];
+  }
+}
+
+/** Somewhere on the way the bytes were given another form. */
+function isEncoded({ headers }: Pick<Reply, "headers">): boolean {
+  const encoding = headerOf(headers, "content-encoding") ?? "identity";
+  return encoding !== "identity" && encoding !== "";
+}

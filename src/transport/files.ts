@@ -1,0 +1,157 @@
+// Files of layouts, read so that a hostile one does no harm: what is read is a regular file, never a link, a pipe or a device.
+
+import { constants } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Bytes } from "../bytes.ts";
+import { CopyError, type ErrorContext } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import { algorithmOf, digestOf, type Digest } from "../image/digest.ts";
+import { MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
+import { errnoOf } from "./paths.ts";
+
+/** Bytes of one read, and how many of them are lent at a time: smaller reads cost more than they save. */
+const SLAB = { bytes: 1024 * 1024, count: 3 } as const;
+
+interface RegularFile extends AsyncDisposable {
+  readonly handle: FileHandle;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/**
+ * Opens a file for reading without following a link and without waiting for anything (reliability T37). Undefined: it does not
+ * exist. Throws `path_denied` where there is something else than a regular file.
+ */
+export async function openRegular(
+  path: string,
+  context: ErrorContext,
+): Promise<RegularFile | undefined> {
+  await using opened = new AsyncDisposableStack();
+  let handle: FileHandle;
+  try {
+    handle = opened.use(
+      await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+    );
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ELOOP" || code === "ENXIO") throw notRegular(path, context);
+    throw error;
+  }
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw notRegular(path, context);
+  const owned = opened.move();
+  return { handle, size: stat.size, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const notRegular = (path: string, context: ErrorContext): CopyError =>
+  new CopyError(
+    "path_denied",
+    `\`${basename(path)}\` is not a regular file: links, pipes and devices are not read; put the file itself there`,
+    context,
+  );
+
+/** All of a small file; undefined if it does not exist. Throws `path_denied` as openRegular, `manifest_invalid` above `limit` bytes. */
+export async function readSmall(
+  path: string,
+  limit: number,
+  context: ErrorContext,
+): Promise<Buffer | undefined> {
+  await using file = await openRegular(path, context);
+  if (file === undefined) return undefined;
+  const buffer = Buffer.alloc(Math.min(file.size, limit) + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const { bytesRead } = await file.handle.read(buffer, length, buffer.length - length, length);
+    if (bytesRead === 0) return buffer.subarray(0, length);
+    length += bytesRead;
+  }
+  throw new CopyError(
+    "manifest_invalid",
+    `\`${basename(path)}\` has more than ${limit} bytes, or grows while it is read`,
+    context,
+  );
+}
+
+/** A manifest's bytes, which are those that `digest` names; undefined if it does not exist. Throws `digest_mismatch`, else as readSmall. */
+export async function readManifest(
+  path: string,
+  digest: Digest,
+  context: ErrorContext,
+): Promise<Buffer | undefined> {
+  const bytes = await readSmall(path, MANIFEST_LIMIT, context);
+  if (bytes === undefined) return undefined;
+  const actual = digestOf(bytes, algorithmOf(digest));
+  if (actual === digest) return bytes;
+  throw new CopyError("digest_mismatch", `the manifest ${digest} has other content: ${actual}`, {
+    ...context,
+    digest,
+  });
+}
+
+/** A blob's file as Bytes; opened when it is poured. Throws `source_not_found`, `path_denied`, `size_mismatch`. */
+export const fromFile = (path: string, blob: Descriptor): Bytes => ({
+  pour: async (sink, signal) => {
+    const context = { side: "source", phase: "blob", digest: blob.digest } as const;
+    await using file = await openRegular(path, context);
+    if (file === undefined)
+      throw new CopyError("source_not_found", `the blob ${blob.digest} is not there`, context);
+    if (file.size !== blob.size)
+      throw new CopyError(
+        "size_mismatch",
+        `the blob ${blob.digest} has ${file.size} bytes, its manifest says ${blob.size}`,
+        context,
+      );
+    const slabs = new Slabs(Math.min(SLAB.bytes, file.size), signal);
+    for (let position = 0; position < file.size;) {
+      const slab = await slabs.take();
+      const { bytesRead } = await file.handle.read(slab, 0, slab.length, position);
+      signal.throwIfAborted();
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      sink(slab.subarray(0, bytesRead), () => slabs.giveBack(slab));
+    }
+  },
+});
+
+/** A few buffers that are lent and used again. */
+class Slabs {
+  readonly #free: Buffer[] = [];
+  readonly #bytes: number;
+  readonly #signal: AbortSignal;
+  #made = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(bytes: number, signal: AbortSignal) {
+    this.#bytes = bytes;
+    this.#signal = signal;
+  }
+
+  /** A free buffer, as soon as there is one; throws the signal's reason. */
+  async take(): Promise<Buffer> {
+    this.#signal.throwIfAborted();
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#made < SLAB.count) {
+      this.#made++;
+      return Buffer.allocUnsafeSlow(this.#bytes);
+    }
+    await this.#released();
+    return this.take();
+  }
+
+  giveBack(slab: Buffer): void {
+    this.#free.push(slab);
+    this.#wake?.();
+  }
+
+  async #released(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    this.#signal.addEventListener("abort", wake, { once: true });
+    await promise;
+    this.#signal.removeEventListener("abort", wake);
+  }
+}

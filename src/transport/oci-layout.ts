@@ -1,0 +1,107 @@
+// The files of an OCI image layout, and the one place that changes them.
+
+import { join } from "node:path";
+import type { BlobStream, FoundManifest } from "../copy/interfaces.ts";
+import { CopyError, type Side } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import { algorithmOf, digestOf, hexOf, type Digest } from "../image/digest.ts";
+import { guessMediaType, MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
+import type { AccessContext } from "./access.ts";
+import { readManifest, readSmall } from "./files.ts";
+import {
+  addEntry,
+  EMPTY_INDEX,
+  formatIndex,
+  parseIndex,
+  type LayoutIndex,
+  type Selected,
+} from "./oci-index.ts";
+import { confine } from "./paths.ts";
+import { replaceFile, storeBlob } from "./store.ts";
+
+/** Bytes of an index.json: room for 20,000 names. */
+const INDEX_LIMIT = 16 * 1024 * 1024;
+const LAYOUT_FILE = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+
+/** The files of one layout, for one side of a copy. */
+export class Layout {
+  readonly folder: string;
+  readonly #dataDir: string;
+  readonly #side: Side;
+
+  constructor(folder: string, access: AccessContext) {
+    this.folder = folder;
+    this.#dataDir = access.dataDir;
+    this.#side = access.side;
+  }
+
+  /** Throws what would stop a writer at its first blob, or after its last: `path_denied`, `manifest_invalid`. Writes nothing. */
+  async checkWritable(): Promise<void> {
+    await confine(this.#dataDir, join(this.folder, "blobs"), this.#side);
+    await this.readIndex();
+  }
+
+  /** Undefined: there is none. Throws `manifest_invalid`. */
+  async readIndex(): Promise<LayoutIndex | undefined> {
+    const context = { side: this.#side, phase: "manifest" } as const;
+    const bytes = await readSmall(join(this.folder, "index.json"), INDEX_LIMIT, context);
+    try {
+      return bytes && parseIndex(bytes);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new CopyError(
+        "manifest_invalid",
+        `the layout's \`index.json\` is not valid: ${why}`,
+        context,
+        error,
+      );
+    }
+  }
+
+  /** Undefined: there is none. Throws `digest_mismatch`. */
+  async readManifest(digest: Digest): Promise<Buffer | undefined> {
+    return readManifest(await this.pathOf(digest), digest, { side: this.#side, phase: "manifest" });
+  }
+
+  /** Undefined where the manifest is missing or damaged: it is to be written again. */
+  async findManifest({ digest, mediaType }: Selected): Promise<FoundManifest | undefined> {
+    const bytes = await readSmall(await this.pathOf(digest), MANIFEST_LIMIT, {
+      side: this.#side,
+      phase: "manifest",
+    });
+    if (bytes === undefined || digestOf(bytes, algorithmOf(digest)) !== digest) return undefined;
+    return { digest, mediaType: mediaType ?? guessMediaType(bytes) };
+  }
+
+  /** Stores a blob durably, whole or not at all. Throws `size_mismatch`. */
+  async store(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
+    return storeBlob(this.folder, blob, (digest) => this.pathOf(digest), signal);
+  }
+
+  /** Where a blob is. Throws `path_denied` if a link on the way leads out of the data folder. */
+  async pathOf(digest: Digest): Promise<string> {
+    const folder = await confine(
+      this.#dataDir,
+      join(this.folder, "blobs", algorithmOf(digest)),
+      this.#side,
+    );
+    return join(folder, hexOf(digest));
+  }
+
+  /**
+   * Lets index.json name an image, by reading, merging and replacing it. The caller holds the layout's lock, so that writers of
+   * different names lose nothing; `signal` aborts if the lock is lost.
+   */
+  async publish(top: Descriptor, name: string | undefined, signal: AbortSignal): Promise<void> {
+    const version = join(this.folder, "oci-layout");
+    const present = await readSmall(version, 1024, { side: this.#side, phase: "commit" });
+    if (present === undefined || !present.equals(LAYOUT_FILE))
+      await replaceFile(version, LAYOUT_FILE, signal);
+    const index = (await this.readIndex()) ?? EMPTY_INDEX;
+    await replaceFile(
+      join(this.folder, "index.json"),
+      formatIndex(addEntry(index, top, name)),
+      signal,
+    );
+  }
+}

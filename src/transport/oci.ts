@@ -1,0 +1,162 @@
+// OCI image layouts (OCI image-spec, image-layout.md; semantics 7.3) as source and destination. Blobs appear whole or not at all, and
+// index.json, which names the images, changes last: a reader sees the old image or the new one (reliability R11 to R13).
+
+import { fromBuffer } from "../bytes.ts";
+import type {
+  BlobStream,
+  Destination,
+  DestinationTraits,
+  FoundBlob,
+  FoundManifest,
+  Signature,
+  Source,
+} from "../copy/interfaces.ts";
+import { CopyError } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import type { Digest } from "../image/digest.ts";
+import { guessMediaType, manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
+import { formatReference, type OciReference } from "../image/reference.ts";
+import type { AccessContext } from "./access.ts";
+import { fromFile, openRegular } from "./files.ts";
+import { entryNamed, selectEntry, typeOf } from "./oci-index.ts";
+import { Layout } from "./oci-layout.ts";
+
+const TRAITS: DestinationTraits = {
+  manifestTypes: [OCI_MANIFEST, OCI_INDEX],
+  layers: "compress",
+  keepsForeignLayers: true,
+  signatures: false,
+};
+
+/** `folder` is the layout's real path. Throws `source_not_found`, `manifest_invalid`, `digest_mismatch`, `path_denied`. */
+export async function openOciSource(
+  reference: OciReference,
+  folder: string,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Source> {
+  const name = formatReference(reference);
+  const layout = new Layout(folder, access);
+  const index = await layout.readIndex();
+  if (index === undefined) throw notFound(name, "there is no OCI layout");
+  const chosen =
+    access.pinned === undefined
+      ? selectEntry(index, reference)
+      : { digest: access.pinned, mediaType: typeOf(index, access.pinned) };
+  if ("reason" in chosen) throw notFound(name, chosen.reason);
+  const read = async (digest: Digest, mediaType: string | undefined): Promise<RawManifest> => {
+    const bytes = await layout.readManifest(digest);
+    if (bytes === undefined) throw notFound(name, `the manifest ${digest} is not there`, digest);
+    return { bytes, mediaType: mediaType ?? guessMediaType(bytes) };
+  };
+  signal.throwIfAborted();
+  const top = await read(chosen.digest, chosen.mediaType);
+  return {
+    name,
+    getManifest: async (instance) =>
+      instance === undefined ? top : read(instance, typeOf(index, instance)),
+    getBlob: async (blob) => ({
+      content: fromFile(await layout.pathOf(blob.digest), blob),
+      info: blob,
+    }),
+    getSignatures: async () => [],
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+/** `folder` is the layout's real path; it may be missing. Throws `manifest_invalid`, `path_denied`. */
+export async function openOciDestination(
+  reference: OciReference,
+  folder: string,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Destination> {
+  if (reference.entry !== undefined)
+    throw new CopyError(
+      "reference_invalid",
+      `\`${formatReference(reference)}\`: a destination is a name, not a place such as \`@0\``,
+      { side: "destination" },
+    );
+  const layout = new Layout(folder, access);
+  await layout.checkWritable();
+  signal.throwIfAborted();
+  return new OciDestination(reference, layout, access);
+}
+
+class OciDestination implements Destination {
+  readonly name: string;
+  readonly traits = TRAITS;
+  readonly #reference: OciReference;
+  readonly #layout: Layout;
+  readonly #exclusive: AccessContext["exclusive"];
+  #top: Descriptor | undefined;
+
+  constructor(reference: OciReference, layout: Layout, access: AccessContext) {
+    this.name = formatReference(reference);
+    this.#reference = reference;
+    this.#layout = layout;
+    this.#exclusive = access.exclusive;
+  }
+
+  async findManifest(instance: Digest | undefined): Promise<FoundManifest | undefined> {
+    if (instance !== undefined)
+      return this.#layout.findManifest({ digest: instance, mediaType: undefined });
+    const index = await this.#layout.readIndex();
+    const { name } = this.#reference;
+    const named = index === undefined || name === undefined ? undefined : entryNamed(index, name);
+    return named && this.#layout.findManifest(named);
+  }
+
+  /** A file of the right size is whole: it got its name after its last byte. */
+  async findBlob(blob: Descriptor): Promise<FoundBlob | undefined> {
+    await using file = await openRegular(await this.#layout.pathOf(blob.digest), {
+      side: "destination",
+      phase: "blob",
+      digest: blob.digest,
+    });
+    return file?.size === blob.size ? blob : undefined;
+  }
+
+  async mountBlob(): Promise<boolean> {
+    return false;
+  }
+
+  putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
+    return this.#layout.store(blob, signal);
+  }
+
+  /** The manifest's bytes are a blob as any other; index.json names it when the copy is committed. */
+  async putManifest(
+    manifest: RawManifest,
+    instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { bytes, mediaType } = manifest;
+    const info = { mediaType, digest: instance ?? manifestDigest(manifest), size: bytes.length };
+    const stored = await this.#layout.store({ content: fromBuffer(bytes), info }, signal);
+    if (instance === undefined) this.#top = stored;
+  }
+
+  async putSignatures(signatures: readonly Signature[]): Promise<void> {
+    if (signatures.length > 0) throw new Error("an OCI layout has no place for signatures");
+  }
+
+  async commit(signal: AbortSignal): Promise<void> {
+    const top = this.#top;
+    if (top === undefined) throw new Error("commit without a manifest");
+    await this.#exclusive(`layout:${this.#layout.folder}`).run(
+      (held) => this.#layout.publish(top, this.#reference.name, held),
+      signal,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+const notFound = (name: string, why: string, digest?: Digest): CopyError =>
+  new CopyError("source_not_found", `\`${name}\`: ${why}`, {
+    side: "source",
+    phase: "manifest",
+    ...(digest !== undefined && { digest }),
+  });

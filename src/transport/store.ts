@@ -1,0 +1,159 @@
+// Files of layouts, written so that a crash does no harm: each appears whole and durable under its name, or not at all.
+
+import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fromBuffer, type Bytes } from "../bytes.ts";
+import type { BlobStream } from "../copy/interfaces.ts";
+import { CopyError, toCopyError, type ErrorContext } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import type { Digest } from "../image/digest.ts";
+
+/** Makes a folder and those above it, durably. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await disk(mkdir(path, { recursive: true, mode: 0o755 }));
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made))
+    await syncFolder(dirname(made));
+}
+
+/** After it, the names in a folder survive a loss of power. */
+export async function syncFolder(path: string): Promise<void> {
+  await using folder = await disk(open(path, constants.O_RDONLY | constants.O_DIRECTORY));
+  await disk(folder.sync());
+}
+
+/** Puts these bytes at `path`, in place of what is there: readers see the old file or the new one. */
+export async function replaceFile(path: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  await storeFile(dirname(path), fromBuffer(bytes), async () => path, signal);
+}
+
+/**
+ * Stores a blob's content where `pathOf` its digest says, by way of `folder`. The digest is believed, the pipeline has checked it;
+ * where the bytes were changed it is computed (SHA-256). Throws `size_mismatch`.
+ */
+export async function storeBlob(
+  folder: string,
+  blob: BlobStream,
+  pathOf: (digest: Digest) => Promise<string>,
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  const { info } = blob;
+  const hash = createHash("sha256");
+  const content: Bytes = {
+    pour: (sink, stop) =>
+      blob.content.pour((chunk, release) => {
+        if (info.digest === undefined) hash.update(chunk);
+        sink(chunk, release);
+      }, stop),
+  };
+  let digest = info.digest;
+  const place = async (size: number): Promise<string> => {
+    digest ??= `sha256:${hash.digest("hex")}`;
+    if (info.size === undefined || info.size === size) return pathOf(digest);
+    throw new CopyError(
+      "size_mismatch",
+      `the blob ${digest} has ${size} bytes, its manifest says ${info.size}`,
+      { side: "source", phase: "blob", digest },
+    );
+  };
+  const size = await storeFile(folder, content, place, signal);
+  return { ...info, digest: digest as Digest, size };
+}
+
+/**
+ * Writes content to a temporary file in `folder`, makes it durable, and gives it the name that `place` says for its size in bytes, on
+ * the same file system. Returns the size. Nothing is left if content, disk or `place` fail, or `signal` aborts.
+ */
+async function storeFile(
+  folder: string,
+  content: Bytes,
+  place: (size: number) => Promise<string>,
+  signal: AbortSignal,
+): Promise<number> {
+  const temporary = join(folder, `.${randomUUID()}.tmp`);
+  await makeFolder(folder);
+  try {
+    const size = await writeDown(temporary, content, signal);
+    const path = await place(size);
+    await makeFolder(dirname(path));
+    signal.throwIfAborted();
+    await disk(rename(temporary, path));
+    await syncFolder(dirname(path));
+    return size;
+  } catch (error) {
+    // Should this fail as well, the first error is the one to tell of.
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+async function writeDown(path: string, content: Bytes, signal: AbortSignal): Promise<number> {
+  await using file = await disk(open(path, "wx", 0o644));
+  const size = await pourInto(file, content, signal);
+  await disk(file.chmod(0o644));
+  await disk(file.sync());
+  return size;
+}
+
+/** Each chunk is released once it is written. What comes while a write is under way is written by the next one, at once. */
+async function pourInto(file: FileHandle, content: Bytes, signal: AbortSignal): Promise<number> {
+  const broken = new AbortController();
+  let lent: { readonly chunk: Buffer; readonly release: () => void }[] = [];
+  let size = 0;
+  let writing: Promise<void> | undefined;
+  const write = async (): Promise<void> => {
+    while (lent.length > 0) {
+      const batch = lent;
+      lent = [];
+      await writeAll(
+        file,
+        batch.map(({ chunk }) => chunk),
+      );
+      for (const { release } of batch) release();
+    }
+    writing = undefined;
+  };
+  try {
+    await content.pour(
+      (chunk, release) => {
+        size += chunk.length;
+        lent.push({ chunk, release });
+        writing ??= write().catch((error: unknown) =>
+          broken.abort(toCopyError(error, DESTINATION)),
+        );
+      },
+      AbortSignal.any([signal, broken.signal]),
+    );
+  } catch (error) {
+    // The disk's failure comes back through the content, which knows it only as an abort.
+    throw broken.signal.aborted ? broken.signal.reason : error;
+  } finally {
+    await writing;
+  }
+  broken.signal.throwIfAborted();
+  return size;
+}
+
+async function writeAll(file: FileHandle, chunks: readonly Buffer[]): Promise<void> {
+  let rest = chunks;
+  while (rest.length > 0) {
+    let { bytesWritten } = await file.writev(rest);
+    const next = rest.findIndex((chunk) => (bytesWritten -= chunk.length) < 0);
+    const cut = rest[next];
+    rest =
+      cut === undefined ? [] : [cut.subarray(cut.length + bytesWritten), ...rest.slice(next + 1)];
+  }
+}
+
+const DESTINATION: ErrorContext = { side: "destination" };
+
+/** Errors of writing, in the contract's words: they are the destination's, wherever they surface. */
+export async function disk<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw toCopyError(error, DESTINATION);
+  }
+}

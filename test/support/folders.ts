@@ -1,0 +1,147 @@
+// What the tests of the file transports share: a data folder, a lock, and the least copy that drives both ends.
+
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fromBuffer } from "../../src/bytes.ts";
+import type { Destination, Semaphore, Source } from "../../src/copy/interfaces.ts";
+import { CopyError, type Code, type Side } from "../../src/errors.ts";
+import type { Digest } from "../../src/image/digest.ts";
+import { parseImage, parseList } from "../../src/image/manifest/manifest.ts";
+import { isList } from "../../src/image/media-types.ts";
+import { parseReference, type DirReference, type OciReference } from "../../src/image/reference.ts";
+import type { AccessContext } from "../../src/transport/access.ts";
+import { openDirDestination } from "../../src/transport/dir-destination.ts";
+import { openDirSource } from "../../src/transport/dir-source.ts";
+import { openOciDestination, openOciSource } from "../../src/transport/oci.ts";
+import { confine, locate } from "../../src/transport/paths.ts";
+import type { TestImage, TestList } from "./images.ts";
+
+export const never = new AbortController().signal;
+
+/** For `assert.rejects`: a CopyError with this code, whose message has these words. */
+export const failure =
+  (code: Code, words = /./) =>
+  (error: unknown): boolean =>
+    error instanceof CopyError && error.code === code && words.test(error.message);
+
+/** A data folder with a neighbour that nobody may touch. */
+export async function makeDataDir(): Promise<
+  { readonly base: string; readonly path: string } & AsyncDisposable
+> {
+  const base = await mkdtemp(join(tmpdir(), "transship-test-"));
+  await mkdir(join(base, "data"));
+  return {
+    base,
+    path: join(base, "data"),
+    [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true }),
+  };
+}
+
+/** One holder at a time of each name, in this process. */
+export function makeExclusive(): (name: string) => Semaphore {
+  const last = new Map<string, Promise<unknown>>();
+  return (name) => ({
+    run: (task, signal) => {
+      const mine = (last.get(name) ?? Promise.resolve()).then(() => task(signal));
+      last.set(
+        name,
+        mine.catch(() => {}),
+      );
+      return mine;
+    },
+  });
+}
+
+/** `registries` is for registries; a file transport that asked for it would fail here. */
+export const accessTo = (
+  dataDir: string,
+  side: Side,
+  more: Partial<AccessContext> = {},
+): AccessContext =>
+  ({ side, dataDir, tlsVerify: true, exclusive: makeExclusive(), ...more }) as AccessContext;
+
+export async function openSource(reference: string, access: AccessContext): Promise<Source> {
+  const parsed = parseReference(reference) as OciReference | DirReference;
+  const folder = await confine(
+    access.dataDir,
+    locate(access.dataDir, parsed.path, access.side),
+    access.side,
+  );
+  return parsed.transport === "oci"
+    ? openOciSource(parsed, folder, access, never)
+    : openDirSource(parsed, folder, access, never);
+}
+
+export async function openDestination(
+  reference: string,
+  access: AccessContext,
+): Promise<Destination> {
+  const parsed = parseReference(reference) as OciReference | DirReference;
+  const folder = await confine(
+    access.dataDir,
+    locate(access.dataDir, parsed.path, access.side),
+    access.side,
+  );
+  return parsed.transport === "oci"
+    ? openOciDestination(parsed, folder, access, never)
+    : openDirDestination(parsed, folder, access, never);
+}
+
+/** Puts an image's blobs and manifest; no commit. */
+export async function putImage(
+  destination: Destination,
+  image: TestImage,
+  instance?: Digest,
+): Promise<void> {
+  for (const descriptor of [image.config, ...image.layers]) {
+    await destination.putBlob(
+      { content: fromBuffer(image.blobs.get(descriptor.digest) as Buffer), info: descriptor },
+      never,
+    );
+  }
+  await destination.putManifest(image.manifest, instance, never);
+}
+
+export async function putList(destination: Destination, list: TestList): Promise<void> {
+  for (const image of list.images) await putImage(destination, image, image.digest);
+  await destination.putManifest(list.manifest, undefined, never);
+}
+
+/** Puts an image where the reference says, and commits. */
+export async function write(
+  reference: string,
+  image: TestImage,
+  access: AccessContext,
+): Promise<void> {
+  await using destination = await openDestination(reference, access);
+  await putImage(destination, image);
+  await destination.commit(never);
+}
+
+/** Copies all that the source names, and commits. */
+export async function copyAll(source: Source, destination: Destination): Promise<void> {
+  const copyOne = async (instance: Digest | undefined): Promise<void> => {
+    const manifest = await source.getManifest(instance, never);
+    if (isList(manifest.mediaType))
+      for (const { digest } of parseList(manifest).instances) await copyOne(digest);
+    else {
+      const { config, layers } = parseImage(manifest);
+      for (const blob of [config, ...layers])
+        await destination.putBlob(await source.getBlob(blob, never), never);
+    }
+    await destination.putManifest(manifest, instance, never);
+    await destination.putSignatures(await source.getSignatures(instance, never), instance, never);
+  };
+  await copyOne(undefined);
+  await destination.commit(never);
+}
+
+/** All files below a folder, sorted. */
+export async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((e) => !e.isDirectory())
+    .map((e) => join(e.parentPath, e.name).slice(folder.length + 1))
+    .toSorted();
+}

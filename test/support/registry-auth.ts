@@ -1,0 +1,116 @@
+// Who may do what at the test registry: nobody asks, HTTP basic, or the token protocol of docker distribution.
+
+import { randomUUID } from "node:crypto";
+import { Refusal } from "./registry-content.ts";
+
+export type RegistryAuth =
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  | {
+      readonly kind: "bearer";
+      readonly username?: string;
+      readonly password?: string;
+      /** Taken as `refresh_token`. */
+      readonly identityToken?: string;
+      /** A token that is good for everything, without the token endpoint. */
+      readonly registryToken?: string;
+      /** Tokens for pulling are given without credentials. */
+      readonly anonymousPull?: boolean;
+      /** Seconds: announced and kept. Default 300. */
+      readonly expiresIn?: number;
+      /** `elsewhere`: the token endpoint is on the other origin. Any other text stands in the challenge as it is. */
+      readonly realm?: string;
+    };
+
+interface Token {
+  readonly access: ReadonlySet<string>;
+  readonly expires: number;
+}
+
+/** What a request needs: `repository` and `pull` or `push`. Absent for `/v2/` itself. */
+export interface Need {
+  readonly repository: string;
+  readonly action: "pull" | "push" | "delete";
+}
+
+export class Gate {
+  readonly #auth: RegistryAuth | undefined;
+  readonly #realm: () => string;
+  readonly #tokens = new Map<string, Token>();
+
+  constructor(auth: RegistryAuth | undefined, realm: () => string) {
+    this.#auth = auth;
+    this.#realm = realm;
+  }
+
+  /** From now on every token that was given is unknown. */
+  revoke(): void {
+    this.#tokens.clear();
+  }
+
+  /** The challenge to answer with, or undefined if the request may pass. */
+  challenge(authorization: string | undefined, need: Need | undefined): string | undefined {
+    const auth = this.#auth;
+    if (auth === undefined) return undefined;
+    if (auth.kind === "basic")
+      return authorization === basic(auth.username, auth.password)
+        ? undefined
+        : 'Basic realm="test"';
+    const scope =
+      need && `repository:${need.repository}:${need.action === "push" ? "pull,push" : need.action}`;
+    const challenge = `Bearer realm="${this.#realm()}",service="test"${scope === undefined ? "" : `,scope="${scope}"`}`;
+    const [scheme, text] = (authorization ?? "").split(" ", 2) as [string, string | undefined];
+    if (scheme !== "Bearer" || text === undefined) return challenge;
+    if (text === auth.registryToken) return undefined;
+    const token = this.#tokens.get(text);
+    if (token === undefined || token.expires <= Date.now())
+      return `${challenge},error="invalid_token"`;
+    if (need === undefined || token.access.has(`${need.repository}:${need.action}`))
+      return undefined;
+    return `${challenge},error="insufficient_scope"`;
+  }
+
+  /** May the holder of this authorization pull from the other repository too (cross-repository mount)? */
+  mayPull(authorization: string | undefined, repository: string): boolean {
+    return this.challenge(authorization, { repository, action: "pull" }) === undefined;
+  }
+
+  /** The token endpoint, GET (query) or POST (form). */
+  issue(method: string, parameters: URLSearchParams, authorization: string | undefined): object {
+    const auth = this.#auth;
+    if (auth?.kind !== "bearer") throw new Refusal(404, "NOT_FOUND");
+    const known = this.#isKnown(auth, method, parameters, authorization);
+    const access = new Set<string>();
+    for (const scope of parameters.getAll("scope").flatMap((text) => text.split(" "))) {
+      const [, repository, actions] = scope.split(":") as [string, string, string?];
+      for (const action of actions?.split(",") ?? [])
+        if (known || (auth.anonymousPull === true && action === "pull"))
+          access.add(`${repository}:${action}`);
+    }
+    const text = `token-${randomUUID()}`;
+    const expiresIn = auth.expiresIn ?? 300;
+    this.#tokens.set(text, { access, expires: Date.now() + expiresIn * 1000 });
+    return { [method === "POST" ? "access_token" : "token"]: text, expires_in: expiresIn };
+  }
+
+  #isKnown(
+    auth: RegistryAuth & { readonly kind: "bearer" },
+    method: string,
+    parameters: URLSearchParams,
+    authorization: string | undefined,
+  ): boolean {
+    if (method === "POST") {
+      if (
+        auth.identityToken !== undefined &&
+        parameters.get("refresh_token") === auth.identityToken
+      )
+        return true;
+      throw new Refusal(401, "UNAUTHORIZED", "the refresh token is not known");
+    }
+    if (authorization === undefined) return false;
+    if (authorization === basic(auth.username ?? "", auth.password ?? "")) return true;
+    throw new Refusal(401, "UNAUTHORIZED", "incorrect username or password");
+  }
+}
+
+const basic = (username: string, password: string): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;

@@ -1,0 +1,122 @@
+// How the test registry moves the bytes of blobs: counted, as slowly as a test wants, and as wrongly.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Refusal } from "./registry-content.ts";
+
+export interface BlobFault {
+  /** The connection ends in good order after so many bytes. */
+  readonly truncate?: number;
+  /** The connection is reset after so many bytes. */
+  readonly reset?: number;
+  /** Nothing more is sent, or read, after so many bytes. */
+  readonly stall?: number;
+  /** One bit in the middle is turned over. */
+  readonly corrupt?: boolean;
+}
+
+const CHUNK = 256 * 1024;
+
+/** Counts blobs on their way. */
+export class Traffic {
+  readonly inFlight = { downloads: 0, uploads: 0 };
+  readonly peak = { downloads: 0, uploads: 0 };
+  readonly #delayMs: number;
+  readonly #closing = new AbortController();
+
+  constructor(delayMs: number) {
+    this.#delayMs = delayMs;
+  }
+
+  /** Counts one transfer until the returned function is called, or the exchange is closed. */
+  begin(kind: "downloads" | "uploads", exchange: IncomingMessage | ServerResponse): () => void {
+    const now = ++this.inFlight[kind];
+    this.peak[kind] = Math.max(this.peak[kind], now);
+    let counted = true;
+    const end = () => {
+      if (counted) this.inFlight[kind]--;
+      counted = false;
+    };
+    exchange.once("close", end);
+    return end;
+  }
+
+  async delay(): Promise<void> {
+    if (this.#delayMs > 0) await sleep(this.#delayMs, undefined, { signal: this.#closing.signal });
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+}
+
+interface Serving {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly bytes: Buffer;
+  readonly fault: BlobFault | undefined;
+  readonly unsized?: boolean;
+  readonly traffic?: Traffic;
+}
+
+/** Answers GET or HEAD, whole or by range. */
+export async function serveBlob(serving: Serving): Promise<void> {
+  const { request, response, bytes: whole, fault, unsized, traffic } = serving;
+  const from = rangeStart(request.headers.range, whole.length);
+  if (from !== undefined)
+    response.setHeader("Content-Range", `bytes ${from}-${whole.length - 1}/${whole.length}`);
+  response.statusCode = from === undefined ? 200 : 206;
+  const bytes = fault?.corrupt ? corrupted(whole.subarray(from)) : whole.subarray(from);
+  if (!unsized) response.setHeader("Content-Length", bytes.length);
+  response.setHeader("Accept-Ranges", "bytes");
+  if (request.method === "HEAD") {
+    response.end();
+    return;
+  }
+  const end = traffic?.begin("downloads", response);
+  const limit = fault?.truncate ?? fault?.reset ?? fault?.stall;
+  if (limit !== undefined) return breakOff(response, bytes.subarray(0, limit), fault);
+  let sent = 0;
+  if (traffic !== undefined) {
+    sent = Math.min(bytes.length >> 1, CHUNK);
+    if (sent > 0) await write(response, bytes.subarray(0, sent));
+    await traffic.delay();
+  }
+  for (; bytes.length - sent > CHUNK; sent += CHUNK)
+    await write(response, bytes.subarray(sent, sent + CHUNK));
+  // Whoever gets the last bytes may start the next transfer before this process hears that they were sent.
+  end?.();
+  response.end(bytes.subarray(sent));
+}
+
+async function breakOff(
+  response: ServerResponse,
+  bytes: Buffer,
+  fault: BlobFault | undefined,
+): Promise<void> {
+  response.flushHeaders();
+  if (bytes.length > 0) await write(response, bytes);
+  if (fault?.truncate !== undefined) response.socket?.destroySoon();
+  if (fault?.reset !== undefined) response.socket?.resetAndDestroy();
+}
+
+function write(response: ServerResponse, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function corrupted(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  const middle = copy.length >> 1;
+  if (copy.length > 0) copy[middle] = (copy[middle] as number) ^ 1;
+  return copy;
+}
+
+/** Only `bytes=n-`, which is what clients resume with. */
+function rangeStart(range: string | undefined, length: number): number | undefined {
+  const start = /^bytes=([0-9]+)-$/.exec(range ?? "")?.[1];
+  if (start === undefined) return undefined;
+  if (Number(start) >= length) throw new Refusal(416, "RANGE_INVALID");
+  return Number(start);
+}

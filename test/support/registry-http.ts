@@ -1,0 +1,73 @@
+// The test registry's addresses and answers.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Need } from "./registry-auth.ts";
+import type { BlobFault } from "./registry-blobs.ts";
+import { Refusal } from "./registry-content.ts";
+
+export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token";
+
+/** What goes wrong, and how often (default: always). Blob faults count bytes of the body from 0. */
+export type Fault = BlobFault & {
+  readonly times?: number;
+  /** Answered instead, with `code` in the spec's JSON error. */
+  readonly status?: number;
+  readonly code?: string;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+export interface Route {
+  readonly kind: Kind;
+  readonly repository: string;
+  /** Tag, digest, or the id of an upload. */
+  readonly ref: string;
+}
+
+export function routeOf(path: string): Route | undefined {
+  if (path === "/token") return { kind: "token", repository: "", ref: "" };
+  if (path === "/v2/" || path === "/v2") return { kind: "base", repository: "", ref: "" };
+  const [, uploadsOf, id] = /^\/v2\/(.+)\/blobs\/uploads\/([^/]*)$/.exec(path) ?? [];
+  if (uploadsOf !== undefined) return { kind: "uploads", repository: uploadsOf, ref: id as string };
+  const [, tagsOf] = /^\/v2\/(.+)\/tags\/list$/.exec(path) ?? [];
+  if (tagsOf !== undefined) return { kind: "tags", repository: tagsOf, ref: "" };
+  const [, repository, kind, ref] = /^\/v2\/(.+)\/(blobs|manifests)\/([^/]+)$/.exec(path) ?? [];
+  if (repository === undefined) return undefined;
+  return { kind: kind as Kind, repository, ref: ref as string };
+}
+
+export function needOf(method: string, { kind, repository }: Route): Need | undefined {
+  if (kind === "base") return undefined;
+  const reads = method === "GET" || method === "HEAD";
+  if (reads && kind !== "uploads") return { repository, action: "pull" };
+  return { repository, action: method === "DELETE" && kind !== "uploads" ? "delete" : "push" };
+}
+
+export function json(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response
+    .writeHead(status, {
+      "Content-Type": "application/json",
+      "Content-Length": Buffer.byteLength(text),
+    })
+    .end(text);
+}
+
+export const refuse = (response: ServerResponse, { status, code, message }: Refusal): void =>
+  json(response, status, { errors: [{ code, message }] });
+
+export function answerFault(response: ServerResponse, fault: Fault, status: number): void {
+  for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value);
+  refuse(response, new Refusal(status, fault.code ?? "UNKNOWN", fault.message ?? "told to fail"));
+}
+
+export async function bodyOf(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limit) throw new Refusal(413, "SIZE_INVALID");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,128 @@
+// Upload sessions of the test registry: POST, then PATCH as often as one likes, then PUT; or all in one.
+
+import { createHash, randomUUID, type Hash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
+import type { BlobFault, Traffic } from "./registry-blobs.ts";
+import { Refusal, type Content } from "./registry-content.ts";
+
+interface Session {
+  readonly repository: string;
+  readonly chunks: Buffer[];
+  readonly hash: Hash;
+  size: number;
+}
+
+interface UploadRequest {
+  readonly request: IncomingMessage;
+  readonly method: string;
+  readonly repository: string;
+  /** "" for the POST that begins one. */
+  readonly id: string;
+  readonly digest: string | null;
+  readonly fault: BlobFault | undefined;
+}
+
+interface UploadAnswer {
+  readonly status: number;
+  readonly location?: string;
+  readonly digest?: Digest;
+  readonly range?: string;
+}
+
+export class Uploads {
+  readonly #sessions = new Map<string, Session>();
+  readonly #content: Content;
+  readonly #traffic: Traffic;
+
+  constructor(content: Content, traffic: Traffic) {
+    this.#content = content;
+    this.#traffic = traffic;
+  }
+
+  get open(): number {
+    return this.#sessions.size;
+  }
+
+  /** Undefined: there is nobody left to answer. */
+  async handle(upload: UploadRequest): Promise<UploadAnswer | undefined> {
+    const { request, method, repository, digest } = upload;
+    const id = method === "POST" ? randomUUID() : upload.id;
+    const session =
+      method === "POST"
+        ? { repository, chunks: [], hash: createHash("sha256"), size: 0 }
+        : this.#sessions.get(id);
+    if (session === undefined || session.repository !== repository)
+      throw new Refusal(404, "BLOB_UPLOAD_UNKNOWN");
+    this.#sessions.set(id, session);
+    if (method === "DELETE") {
+      this.#sessions.delete(id);
+      return { status: 204 };
+    }
+    if (method !== "GET" && hasBody(request) && !(await this.#receive(upload, session)))
+      return undefined;
+    const location = `/v2/${repository}/blobs/uploads/${id}?state=${session.size}`;
+    const range = `0-${Math.max(session.size - 1, 0)}`;
+    if (method === "GET") return { status: 204, location, range };
+    if (method === "PATCH" || digest === null) {
+      if (method === "PUT") throw new Refusal(400, "DIGEST_INVALID", "the digest is missing");
+      return { status: 202, location, range };
+    }
+    this.#sessions.delete(id);
+    return {
+      status: 201,
+      location: `/v2/${repository}/blobs/${digest}`,
+      digest: this.#finish(session, digest),
+    };
+  }
+
+  /** Takes the body of a request in. False: the connection is gone, by its own doing or by a fault. */
+  async #receive({ request, fault }: UploadRequest, session: Session): Promise<boolean> {
+    const start = request.headers["content-range"]?.split("-", 1)[0];
+    if (start !== undefined && Number(start) !== session.size)
+      throw new Refusal(416, "BLOB_UPLOAD_INVALID");
+    const end = this.#traffic.begin("uploads", request);
+    const limit = fault?.reset ?? fault?.stall ?? Infinity;
+    let received = 0;
+    try {
+      for await (const chunk of request.iterator({
+        destroyOnReturn: false,
+      }) as AsyncIterable<Buffer>) {
+        received += chunk.length;
+        if (received > limit) {
+          if (fault?.reset === undefined)
+            await new Promise((resolve) => request.once("close", resolve));
+          else request.socket.resetAndDestroy();
+          return false;
+        }
+        session.chunks.push(chunk);
+        session.size += chunk.length;
+        session.hash.update(chunk);
+      }
+      await this.#traffic.delay();
+      return true;
+    } catch (error) {
+      if (request.destroyed) return false;
+      throw error;
+    } finally {
+      end();
+    }
+  }
+
+  #finish(session: Session, expected: string): Digest {
+    const digest = parseDigest(expected);
+    if (digest === undefined) throw new Refusal(400, "DIGEST_INVALID");
+    const bytes = Buffer.concat(session.chunks, session.size);
+    const actual =
+      algorithmOf(digest) === "sha256"
+        ? (`sha256:${session.hash.digest("hex")}` as const)
+        : digestOf(bytes, algorithmOf(digest));
+    if (actual !== digest)
+      throw new Refusal(400, "DIGEST_INVALID", "provided digest did not match uploaded content");
+    this.#content.addBlob(session.repository, digest, bytes);
+    return digest;
+  }
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

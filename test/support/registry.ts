@@ -1,0 +1,392 @@
+// A registry in the test's own process: it keeps the rules of the OCI distribution spec, and breaks them where a test says so, by
+// description (`quirks`, `fail`). Everything else is as a real one would do it: skopeo pushes to it and pulls from it.
+
+import { once } from "node:events";
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createHttps } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Digest } from "../../src/image/digest.ts";
+import type { TestImage, TestList } from "./images.ts";
+import { Gate, type RegistryAuth } from "./registry-auth.ts";
+import { serveBlob, Traffic } from "./registry-blobs.ts";
+import { Content, Refusal, type StoredManifest } from "./registry-content.ts";
+import {
+  answerFault,
+  bodyOf,
+  json,
+  needOf,
+  refuse,
+  routeOf,
+  type Fault,
+  type Kind,
+  type Route,
+} from "./registry-http.ts";
+import { Uploads } from "./registry-uploads.ts";
+
+export type Quirk =
+  /** Upload locations are paths, not URLs. */
+  | "relative-location"
+  | "no-docker-content-digest"
+  /** Blobs are served by the other origin. */
+  | "redirect-blobs"
+  /** Uploads go to the other origin. */
+  | "uploads-elsewhere"
+  /** A mount is answered with an upload session. */
+  | "no-mount"
+  /** Blobs come without Content-Length. */
+  | "no-content-length"
+  /** Content types have parameters. */
+  | "content-type-parameters";
+
+export interface RegistryOptions {
+  readonly auth?: RegistryAuth;
+  /** PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly quirks?: readonly Quirk[];
+  /** Each blob's body, sent or received, takes at least so long. */
+  readonly delayMs?: number;
+}
+
+export interface SeenRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly kind: Kind;
+  /** Of its body, so far. */
+  bytes: number;
+  /** 0 while it is not answered. */
+  status: number;
+}
+
+interface Exchange extends Route {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly method: string;
+  readonly seen: SeenRequest;
+  readonly fault: Fault | undefined;
+}
+
+export class TestRegistry implements AsyncDisposable {
+  /** All that came to the registry itself, in order. */
+  readonly requests: SeenRequest[] = [];
+  /** All that came to the other origin: another host name and port, which must never see a credential. */
+  readonly elsewhere: SeenRequest[] = [];
+  readonly content = new Content();
+  readonly #options: RegistryOptions;
+  readonly #quirks: ReadonlySet<Quirk>;
+  readonly #servers: readonly [Server, Server];
+  readonly #gate: Gate;
+  readonly #uploads: Uploads;
+  readonly #traffic: Traffic;
+  readonly #faults: { what: string; left: number; fault: Fault }[] = [];
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#quirks = new Set(options.quirks);
+    const serve = (seen: SeenRequest[]) => (request: IncomingMessage, response: ServerResponse) => {
+      void this.#serve(request, response, seen);
+    };
+    const create = (seen: SeenRequest[]) =>
+      options.tls === undefined ? createHttp(serve(seen)) : createHttps(options.tls, serve(seen));
+    this.#servers = [create(this.requests), create(this.elsewhere)];
+    const auth = options.auth;
+    this.#gate = new Gate(auth, () => {
+      const realm = auth?.kind === "bearer" ? auth.realm : undefined;
+      if (realm === undefined) return `${this.url}/token`;
+      return realm === "elsewhere" ? `${this.elsewhereUrl}/token` : realm;
+    });
+    this.#traffic = new Traffic(options.delayMs ?? 0);
+    this.#uploads = new Uploads(this.content, this.#traffic);
+  }
+
+  async listen(): Promise<this> {
+    await Promise.all(
+      this.#servers.map((server) => once(server.listen(0, "127.0.0.1"), "listening")),
+    );
+    return this;
+  }
+
+  /** `host:port`, as a reference has it. */
+  get host(): string {
+    return `127.0.0.1:${portOf(this.#servers[0])}`;
+  }
+
+  get url(): string {
+    return `${this.#scheme}://${this.host}`;
+  }
+
+  get elsewhereUrl(): string {
+    return `${this.#scheme}://localhost:${portOf(this.#servers[1])}`;
+  }
+
+  /** Blob transfers going on now. */
+  get inFlight(): { readonly downloads: number; readonly uploads: number } {
+    return this.#traffic.inFlight;
+  }
+
+  /** The most blob transfers that ever went on at once. */
+  get peak(): { readonly downloads: number; readonly uploads: number } {
+    return this.#traffic.peak;
+  }
+
+  /** Upload sessions that were neither finished nor cancelled. */
+  get openUploads(): number {
+    return this.#uploads.open;
+  }
+
+  put(repository: string, ref: string, image: TestImage | TestList): void {
+    this.content.putImage(repository, ref, image);
+  }
+
+  manifest(repository: string, ref: string): StoredManifest | undefined {
+    return this.content.manifest(repository, ref);
+  }
+
+  blob(repository: string, digest: Digest): Buffer | undefined {
+    return this.content.blob(repository, digest);
+  }
+
+  /** The next requests of a kind, such as `GET blobs`, `PUT manifests`, `POST uploads`, `GET token`, meet this fault. */
+  fail(what: `${string} ${Kind}`, fault: Fault): void {
+    this.#faults.push({ what, left: fault.times ?? Infinity, fault });
+  }
+
+  /** Takes back every fault. */
+  heal(): void {
+    this.#faults.length = 0;
+  }
+
+  /** From now on every token that was given is unknown. */
+  revokeTokens(): void {
+    this.#gate.revoke();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#traffic.close();
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        const closed = once(server, "close");
+        server.close();
+        server.closeAllConnections();
+        await closed;
+      }),
+    );
+  }
+
+  get #scheme(): string {
+    return this.#options.tls === undefined ? "http" : "https";
+  }
+
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    log: SeenRequest[],
+  ): Promise<void> {
+    const url = new URL(request.url ?? "/", this.url);
+    const method = request.method ?? "GET";
+    const route = routeOf(url.pathname);
+    const path = request.url ?? "/";
+    const kind = route?.kind ?? "base";
+    const seen: SeenRequest = { method, path, headers: request.headers, kind, bytes: 0, status: 0 };
+    log.push(seen);
+    request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)).pause();
+    response.on("error", () => {}).on("finish", () => (seen.status = response.statusCode));
+    response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
+    try {
+      if (route === undefined) throw new Refusal(404, "NOT_FOUND");
+      const mayPass = log === this.elsewhere || this.#authorize(request, response, method, route);
+      if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
+      const fault = this.#faultFor(`${method} ${kind}`);
+      if (fault?.status !== undefined) return answerFault(response, fault, fault.status);
+      const exchange = { request, response, url, method, ...route, seen, fault };
+      if (log === this.elsewhere) await this.#answerElsewhere(exchange);
+      else await this.#answer(exchange);
+    } catch (error) {
+      if (error instanceof Refusal) refuse(response, error);
+      else if (request.errored === null && !response.destroyed) response.destroy(error as Error);
+    } finally {
+      request.resume();
+    }
+  }
+
+  #authorize(
+    request: IncomingMessage,
+    response: ServerResponse,
+    method: string,
+    route: Route,
+  ): boolean {
+    if (route.kind === "token") return true;
+    const challenge = this.#gate.challenge(request.headers.authorization, needOf(method, route));
+    if (challenge !== undefined) response.setHeader("WWW-Authenticate", challenge);
+    return challenge === undefined;
+  }
+
+  #faultFor(what: string): Fault | undefined {
+    const found = this.#faults.find((f) => f.what === what && f.left > 0);
+    if (found === undefined) return undefined;
+    found.left--;
+    return found.fault;
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
+    switch (exchange.kind) {
+      case "base":
+        return json(exchange.response, 200, {});
+      case "token":
+        return this.#answerToken(exchange);
+      case "tags":
+        return this.#answerTags(exchange);
+      case "manifests":
+        return this.#answerManifest(exchange);
+      case "blobs":
+        return this.#answerBlob(exchange);
+      case "uploads":
+        return this.#answerUpload(exchange);
+    }
+  }
+
+  /** The other origin serves what it is sent to: blobs, uploads, tokens. No credentials are asked for here. */
+  async #answerElsewhere(exchange: Exchange): Promise<void> {
+    if (exchange.kind === "token") return this.#answerToken(exchange);
+    if (exchange.kind === "uploads") return this.#answerUpload(exchange);
+    if (exchange.kind !== "blobs") throw new Refusal(404, "NOT_FOUND");
+    return this.#serveBlob(exchange);
+  }
+
+  async #answerToken({ request, response, method, url }: Exchange): Promise<void> {
+    const form =
+      method === "POST"
+        ? new URLSearchParams((await bodyOf(request, 64 * 1024)).toString())
+        : url.searchParams;
+    json(response, 200, this.#gate.issue(method, form, request.headers.authorization));
+  }
+
+  #answerTags({ response, url, repository }: Exchange): void {
+    const all = this.content.tags(repository);
+    if (all === undefined) throw new Refusal(404, "NAME_UNKNOWN");
+    const last = url.searchParams.get("last");
+    const left = last === null ? all : all.filter((tag) => tag > last);
+    const tags = left.slice(0, Number(url.searchParams.get("n") ?? left.length));
+    if (tags.length > 0 && tags.length < left.length)
+      response.setHeader(
+        "Link",
+        `</v2/${repository}/tags/list?n=${tags.length}&last=${tags.at(-1)}>; rel="next"`,
+      );
+    json(response, 200, { name: repository, tags });
+  }
+
+  async #answerManifest({
+    request,
+    response,
+    method,
+    repository,
+    ref,
+    fault,
+  }: Exchange): Promise<void> {
+    if (method === "PUT") {
+      const bytes = await bodyOf(request, 4 * 1024 * 1024);
+      const mediaType = (request.headers["content-type"] ?? "").split(";", 1)[0] as string;
+      const digest = this.content.putManifest(repository, ref, { bytes, mediaType });
+      this.#setDigest(response, digest);
+      response.writeHead(201, { Location: `/v2/${repository}/manifests/${digest}` }).end();
+      return;
+    }
+    const manifest = this.manifest(repository, ref);
+    if (manifest === undefined) throw new Refusal(404, "MANIFEST_UNKNOWN");
+    if (method === "DELETE") {
+      this.content.deleteManifest(repository, ref);
+      response.writeHead(202).end();
+      return;
+    }
+    this.#setDigest(response, manifest.digest);
+    const parameters = this.#quirks.has("content-type-parameters") ? "; charset=utf-8" : "";
+    response.setHeader("Content-Type", manifest.mediaType + parameters);
+    await serveBlob({ request, response, bytes: manifest.bytes, fault });
+  }
+
+  async #answerBlob(exchange: Exchange): Promise<void> {
+    const { response, method, repository, ref } = exchange;
+    if (this.content.blob(repository, ref) === undefined) throw new Refusal(404, "BLOB_UNKNOWN");
+    if (method === "DELETE") {
+      this.content.deleteBlob(repository, ref);
+      response.writeHead(202).end();
+    } else if (method === "GET" && this.#quirks.has("redirect-blobs")) {
+      response
+        .writeHead(307, {
+          Location: `${this.elsewhereUrl}${exchange.url.pathname}?signature=s3cret`,
+        })
+        .end();
+    } else await this.#serveBlob(exchange);
+  }
+
+  async #serveBlob({ request, response, repository, ref, fault }: Exchange): Promise<void> {
+    const bytes = this.content.blob(repository, ref);
+    if (bytes === undefined) throw new Refusal(404, "BLOB_UNKNOWN");
+    this.#setDigest(response, ref);
+    response.setHeader("Content-Type", "application/octet-stream");
+    const unsized = this.#quirks.has("no-content-length");
+    await serveBlob({ request, response, bytes, fault, unsized, traffic: this.#traffic });
+  }
+
+  async #answerUpload({
+    request,
+    response,
+    method,
+    url,
+    repository,
+    ref,
+    fault,
+  }: Exchange): Promise<void> {
+    const { searchParams } = url;
+    const from = searchParams.get("from");
+    const mount = searchParams.get("mount");
+    const canMount =
+      method === "POST" && from !== null && mount !== null && !this.#quirks.has("no-mount");
+    if (
+      canMount &&
+      this.#gate.mayPull(request.headers.authorization, from) &&
+      this.content.mount(from, repository, mount)
+    ) {
+      this.#setDigest(response, mount);
+      response.writeHead(201, { Location: `/v2/${repository}/blobs/${mount}` }).end();
+      return;
+    }
+    const base = this.#quirks.has("relative-location")
+      ? ""
+      : this.#quirks.has("uploads-elsewhere")
+        ? this.elsewhereUrl
+        : this.url;
+    const answer = await this.#uploads.handle({
+      request,
+      method,
+      repository,
+      id: ref,
+      digest: searchParams.get("digest"),
+      fault,
+    });
+    if (answer === undefined) return;
+    const { status, location, digest, range } = answer;
+    if (digest !== undefined) this.#setDigest(response, digest);
+    if (range !== undefined) response.setHeader("Range", range);
+    if (location !== undefined) response.setHeader("Location", base + location);
+    response.writeHead(status).end();
+  }
+
+  #setDigest(response: ServerResponse, digest: string): void {
+    if (!this.#quirks.has("no-docker-content-digest"))
+      response.setHeader("Docker-Content-Digest", digest);
+  }
+}
+
+/** Starts a registry on a free port of 127.0.0.1; close it with `await using`. */
+export const startRegistry = (options: RegistryOptions = {}): Promise<TestRegistry> =>
+  new TestRegistry(options).listen();
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;

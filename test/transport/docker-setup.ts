@@ -1,0 +1,65 @@
+// What the tests of the docker transport share.
+
+import type { TestContext } from "node:test";
+import type { BlobStream, Destination, Source } from "../../src/copy/interfaces.ts";
+import { collect, fromBuffer } from "../../src/bytes.ts";
+import { LocalSemaphore } from "../../src/copy/semaphore.ts";
+import type { Descriptor } from "../../src/image/blob-info.ts";
+import { parseDockerReference } from "../../src/image/reference.ts";
+import type { AccessContext } from "../../src/transport/access.ts";
+import { openDockerDestination } from "../../src/transport/docker/destination.ts";
+import { Registries } from "../../src/transport/docker/registries.ts";
+import { openDockerSource } from "../../src/transport/docker/source.ts";
+import type { TestImage } from "../support/images.ts";
+
+export type Access = Partial<AccessContext> & Pick<AccessContext, "registries">;
+
+/** How a side is reached; without TLS verification unless a test says otherwise, since the test registry speaks plain HTTP. */
+const accessOf = (side: "source" | "destination", access: Access): AccessContext => ({
+  side,
+  dataDir: "/nonexistent",
+  tlsVerify: false,
+  exclusive: () => new LocalSemaphore(1),
+  ...access,
+});
+
+export const never: AbortSignal = new AbortController().signal;
+
+export const openSource = (text: string, access: Access): Promise<Source> =>
+  openDockerSource(parseDockerReference(text, text), accessOf("source", access), never);
+
+export const openDestination = (text: string, access: Access): Promise<Destination> =>
+  openDockerDestination(parseDockerReference(text, text), accessOf("destination", access), never);
+
+/** A process's registries, closed when the test ends. */
+export function registriesFor(
+  t: TestContext,
+  ...timing: ConstructorParameters<typeof Registries>
+): Registries {
+  const registries = new Registries(...timing);
+  t.after(() => registries[Symbol.asyncDispose]());
+  return registries;
+}
+
+export async function readBlob(source: Source, blob: Descriptor): Promise<Buffer> {
+  const { content } = await source.getBlob(blob, never);
+  return collect(content, 1 << 30, () => new Error("too large"), never);
+}
+
+export const blobOf = (image: TestImage, { digest }: Descriptor): Buffer => {
+  const bytes = image.blobs.get(digest);
+  if (bytes === undefined) throw new Error(`the image has no blob ${digest}`);
+  return bytes;
+};
+
+export const streamOf = (image: TestImage, info: Descriptor): BlobStream => ({
+  info,
+  content: fromBuffer(blobOf(image, info)),
+});
+
+/** All blobs, then the manifest. */
+export async function putImage(destination: Destination, image: TestImage): Promise<void> {
+  for (const blob of [...image.layers, image.config])
+    await destination.putBlob(streamOf(image, blob), never);
+  await destination.putManifest(image.manifest, undefined, never);
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { makeImage } from "../support/images.ts";
+import { startRegistry } from "../support/registry.ts";
+import {
+  never,
+  openDestination,
+  openSource,
+  putImage,
+  readBlob,
+  registriesFor,
+} from "./docker-setup.ts";
+
+const run = promisify(execFile);
+const dir = await mkdtemp(join(tmpdir(), "transship-tls-"));
+after(() => rm(dir, { recursive: true }));
+
+/** A private authority and a certificate of it for the loopback names. */
+async function makeCertificates(): Promise<{ ca: string; key: string; cert: string }> {
+  const file = (name: string) => join(dir, name);
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const constraints = ["-addext", "basicConstraints=critical,CA:TRUE"];
+  await run("openssl", [
+    "req",
+    "-x509",
+    ...key,
+    ...constraints,
+    "-subj",
+    "/CN=test authority",
+    "-keyout",
+    file("ca.key"),
+    "-out",
+    file("ca.pem"),
+  ]);
+  const names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
+  await run("openssl", [
+    "req",
+    "-x509",
+    ...key,
+    ...names,
+    "-addext",
+    "basicConstraints=critical,CA:FALSE",
+    "-subj",
+    "/CN=localhost",
+    "-CA",
+    file("ca.pem"),
+    "-CAkey",
+    file("ca.key"),
+    "-keyout",
+    file("key.pem"),
+    "-out",
+    file("cert.pem"),
+  ]);
+  const read = (name: string) => readFile(file(name), "utf8");
+  return { ca: await read("ca.pem"), key: await read("key.pem"), cert: await read("cert.pem") };
+}
+
+const certificates = await makeCertificates().catch(() => undefined);
+const options = { skip: certificates === undefined && "openssl cannot make certificates here" };
+const { ca, ...tls } = certificates ?? { ca: "", key: "", cert: "" };
+const image = makeImage({ layers: [2_000_000] });
+
+test(
+  "a registry with a certificate of a private authority is reached with that authority",
+  options,
+  async (t) => {
+    await using registry = await startRegistry({ tls, quirks: ["redirect-blobs"] });
+    const access = { registries: registriesFor(t), tlsVerify: true, caCertificates: ca };
+    await using destination = await openDestination(`${registry.host}/a:v1`, access);
+    await putImage(destination, image);
+    await using source = await openSource(`${registry.host}/a:v1`, access);
+    assert.deepEqual((await source.getManifest(undefined, never)).bytes, image.manifest.bytes);
+    assert.deepEqual(
+      await readBlob(source, image.layers[0]!),
+      image.blobs.get(image.layers[0]!.digest),
+    );
+    assert.equal(registry.requests.filter(({ kind }) => kind === "base").length, 0, "no ping");
+  },
+);
+
+test(
+  "it is refused without that authority, also after another job was let in",
+  options,
+  async (t) => {
+    await using registry = await startRegistry({ tls });
+    registry.put("a", "v1", image);
+    const registries = registriesFor(t);
+    const get = async (access: object) =>
+      (await openSource(`${registry.host}/a:v1`, { registries, ...access })).getManifest(
+        undefined,
+        never,
+      );
+    await assert.rejects(get({ tlsVerify: true }), { code: "tls_failed" });
+    await get({ tlsVerify: true, caCertificates: ca });
+    await get({ tlsVerify: false });
+    await assert.rejects(get({ tlsVerify: true }), { code: "tls_failed" });
+    assert.equal(registry.requests.filter(({ kind }) => kind === "manifests").length, 2);
+  },
+);
+
+test("authorities that are none are an error", async (t) => {
+  const access = { registries: registriesFor(t), tlsVerify: true, caCertificates: "nonsense" };
+  const source = await openSource("127.0.0.1:1/a:v1", access);
+  await assert.rejects(source.getManifest(undefined, never), { code: "tls_failed" });
+});
+
+test("plain HTTP is used where certificates do not matter, and never where they do", async (t) => {
+  await using registry = await startRegistry();
+  registry.put("a", "v1", image);
+  const registries = registriesFor(t);
+  const get = async (tlsVerify: boolean) =>
+    (await openSource(`${registry.host}/a:v1`, { registries, tlsVerify })).getManifest(
+      undefined,
+      never,
+    );
+  await get(false);
+  await get(false);
+  assert.equal(registry.requests.filter(({ kind }) => kind === "base").length, 1, "asked once");
+  const before = registry.requests.length;
+  await assert.rejects(get(true), { code: "tls_failed" });
+  assert.equal(registry.requests.length, before);
+});
+
+test(
+  "a redirect or an upload that leaves TLS is refused before anything is sent there",
+  options,
+  async (t) => {
+    await using plain = await startRegistry();
+    await using registry = await startRegistry({ tls });
+    registry.put("a", "v1", image);
+    const access = { registries: registriesFor(t), tlsVerify: true, caCertificates: ca };
+    registry.fail("GET manifests", {
+      status: 307,
+      headers: { location: `${plain.url}/v2/a/manifests/v1` },
+    });
+    registry.fail("POST uploads", {
+      status: 202,
+      headers: { location: `${plain.url}/v2/a/blobs/uploads/1` },
+    });
+    await using source = await openSource(`${registry.host}/a:v1`, access);
+    await assert.rejects(source.getManifest(undefined, never), { code: "registry_unavailable" });
+    await using destination = await openDestination(`${registry.host}/a:v1`, access);
+    await assert.rejects(putImage(destination, image), { code: "registry_unavailable" });
+    assert.deepEqual(plain.requests, []);
+  },
+);

@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { collect, fromBuffer } from "../../src/bytes.ts";
+import { CopyError } from "../../src/errors.ts";
+import { digestOf } from "../../src/image/digest.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
+import { makeImage, makeList, seededBytes } from "../support/images.ts";
+import { startRegistry, type Quirk } from "../support/registry.ts";
+import {
+  never,
+  openDestination,
+  openSource,
+  putImage,
+  readBlob,
+  registriesFor,
+  streamOf,
+} from "./docker-setup.ts";
+
+test("an image is read byte for byte, its manifest once", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage({ layers: [3_000_000, 5] });
+  registry.put("a/b", "v1", image);
+  await using source = await openSource(`${registry.host}/a/b:v1`, {
+    registries: registriesFor(t),
+  });
+  assert.deepEqual(await source.getManifest(undefined, never), image.manifest);
+  assert.equal(
+    await source.getManifest(undefined, never),
+    await source.getManifest(undefined, never),
+  );
+  for (const blob of [...image.layers, image.config])
+    assert.deepEqual(await readBlob(source, blob), image.blobs.get(blob.digest));
+  assert.equal(registry.requests.filter(({ kind }) => kind === "manifests").length, 1);
+  assert.deepEqual(source.location, { registry: registry.host, repository: "a/b" });
+});
+
+test("an instance of a list is read by its digest", async (t) => {
+  await using registry = await startRegistry({ quirks: ["content-type-parameters"] });
+  const image = makeImage();
+  registry.put("a", "v1", makeList([image]));
+  await using source = await openSource(`${registry.host}/a:v1`, { registries: registriesFor(t) });
+  assert.equal((await source.getManifest(undefined, never)).mediaType, OCI_INDEX);
+  assert.deepEqual(await source.getManifest(image.digest, never), image.manifest);
+});
+
+test("a pinned digest is read, wherever the tag points by now", async (t) => {
+  await using registry = await startRegistry();
+  const [old, fresh] = [makeImage(), makeImage({ seed: "fresh" })];
+  registry.put("a", "v1", old);
+  registry.put("a", "v1", fresh);
+  const registries = registriesFor(t);
+  await using unpinned = await openSource(`${registry.host}/a:v1`, { registries });
+  assert.deepEqual((await unpinned.getManifest(undefined, never)).bytes, fresh.manifest.bytes);
+  await using source = await openSource(`${registry.host}/a:v1`, {
+    registries,
+    pinned: old.digest,
+  });
+  assert.deepEqual((await source.getManifest(undefined, never)).bytes, old.manifest.bytes);
+});
+
+test("a manifest that is not the one its digest names is refused", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage();
+  registry.put("a", "v1", image);
+  registry.fail("GET manifests", { corrupt: true });
+  await using source = await openSource(`${registry.host}/a@${image.digest}`, {
+    registries: registriesFor(t),
+  });
+  await assert.rejects(source.getManifest(undefined, never), { code: "digest_mismatch" });
+});
+
+const WAYS: readonly (readonly Quirk[])[] = [
+  [],
+  ["relative-location"],
+  ["no-docker-content-digest"],
+  ["no-content-length"],
+  ["redirect-blobs"],
+  ["uploads-elsewhere"],
+];
+for (const quirks of WAYS) {
+  test(`an image is written and read where the registry is ${quirks[0] ?? "plain"}`, async (t) => {
+    await using registry = await startRegistry({ quirks });
+    const registries = registriesFor(t);
+    const image = makeImage({ layers: [1_500_000, 3] });
+    await using destination = await openDestination(`${registry.host}/a/b:v1`, { registries });
+    assert.equal(await destination.findManifest(undefined, never), undefined);
+    await putImage(destination, image);
+    await destination.commit(never);
+    const expected = { digest: image.digest, mediaType: OCI_MANIFEST };
+    assert.deepEqual(await destination.findManifest(undefined, never), expected);
+    assert.deepEqual(await destination.findManifest(image.digest, never), expected);
+    assert.equal(registry.openUploads, 0);
+    await using source = await openSource(`${registry.host}/a/b:v1`, { registries });
+    for (const blob of image.layers)
+      assert.deepEqual(await readBlob(source, blob), image.blobs.get(blob.digest));
+  });
+}
+
+test("a reference with tag and digest is written as its tag, one with a digest only as that", async (t) => {
+  await using registry = await startRegistry();
+  const registries = registriesFor(t);
+  const image = makeImage();
+  await using both = await openDestination(`${registry.host}/a:v1@${image.digest}`, { registries });
+  assert.equal(both.digest, image.digest);
+  await putImage(both, image);
+  assert.equal(registry.manifest("a", "v1")?.digest, image.digest);
+  await using only = await openDestination(`${registry.host}/b@${image.digest}`, { registries });
+  await putImage(only, image);
+  assert.equal(registry.manifest("b", image.digest)?.digest, image.digest);
+  assert.equal(registry.manifest("b", "latest"), undefined);
+});
+
+test("an empty blob, and one whose digest and size are not known before, are stored under their digests", async (t) => {
+  await using registry = await startRegistry();
+  await using destination = await openDestination(`${registry.host}/a:v1`, {
+    registries: registriesFor(t),
+  });
+  const empty = { mediaType: "x", digest: digestOf(Buffer.alloc(0)), size: 0 };
+  assert.deepEqual(
+    await destination.putBlob({ info: empty, content: fromBuffer(Buffer.alloc(0)) }, never),
+    empty,
+  );
+  const bytes = seededBytes("unknown", 300_000);
+  const stored = await destination.putBlob(
+    { info: { mediaType: "x" }, content: fromBuffer(bytes) },
+    never,
+  );
+  assert.deepEqual(stored, { mediaType: "x", digest: digestOf(bytes), size: bytes.length });
+  assert.deepEqual(registry.blob("a", stored.digest), bytes);
+  assert.equal(registry.openUploads, 0);
+});
+
+test("a blob of the destination is found, one of another repository mounted", async (t) => {
+  await using registry = await startRegistry({
+    auth: { kind: "bearer", username: "u", password: "p" },
+  });
+  const image = makeImage();
+  const [blob] = image.layers as [typeof image.config];
+  registry.put("from", "v1", image);
+  const credentials = { username: "u", password: "p" };
+  await using destination = await openDestination(`${registry.host}/to:v1`, {
+    registries: registriesFor(t),
+    credentials,
+  });
+  assert.equal(await destination.findBlob(blob, [], never), undefined);
+  const elsewhere = { ...blob, from: { registry: "other.example", repository: "from" } };
+  const near = { ...blob, from: { registry: registry.host, repository: "from" } };
+  assert.equal(await destination.findBlob(blob, [elsewhere], never), undefined);
+  assert.deepEqual(await destination.findBlob(blob, [elsewhere, near], never), near);
+  assert.equal(await destination.mountBlob(near, never), true);
+  assert.deepEqual(await destination.findBlob(blob, [near], never), blob);
+  assert.deepEqual(registry.peak, { downloads: 0, uploads: 0 });
+});
+
+test("where a mount is answered with a session, the blob goes there", async (t) => {
+  await using registry = await startRegistry({ quirks: ["no-mount"] });
+  const image = makeImage();
+  registry.put("from", "v1", image);
+  const [one, two] = image.layers as [typeof image.config, typeof image.config];
+  const from = { registry: registry.host, repository: "from" };
+  {
+    await using destination = await openDestination(`${registry.host}/to:v1`, {
+      registries: registriesFor(t),
+    });
+    assert.equal(await destination.mountBlob({ ...one, from }, never), false);
+    assert.equal(await destination.mountBlob({ ...two, from }, never), false);
+    await destination.putBlob(streamOf(image, one), never);
+    assert.equal(registry.requests.filter(({ method }) => method === "POST").length, 2);
+    assert.equal(registry.openUploads, 1);
+  }
+  assert.equal(registry.openUploads, 0, "what was begun and not used is given back");
+});
+
+test("a mount that is refused in any way leaves the blob to be sent", async (t) => {
+  await using registry = await startRegistry();
+  registry.fail("POST uploads", { status: 405 });
+  await using destination = await openDestination(`${registry.host}/to:v1`, {
+    registries: registriesFor(t),
+  });
+  const [blob] = makeImage().layers as [ReturnType<typeof makeImage>["config"]];
+  const from = { registry: registry.host, repository: "from" };
+  assert.equal(await destination.mountBlob({ ...blob, from }, never), false);
+});
+
+test("a foreign layer that the registry does not have comes from its address, without credentials", async (t) => {
+  await using registry = await startRegistry({
+    auth: { kind: "basic", username: "u", password: "p" },
+  });
+  const image = makeImage();
+  registry.put("a", "v1", image);
+  const [layer] = image.layers as [typeof image.config];
+  const credentials = { username: "u", password: "p" };
+  await using source = await openSource(`${registry.host}/b:v1`, {
+    registries: registriesFor(t),
+    credentials,
+  });
+  const urls = ["file:///etc/passwd", `${registry.elsewhereUrl}/v2/a/blobs/${layer.digest}`];
+  assert.deepEqual(await readBlob(source, { ...layer, urls }), image.blobs.get(layer.digest));
+  assert.deepEqual(
+    registry.elsewhere.map(({ headers }) => headers.authorization),
+    [undefined],
+  );
+  await assert.rejects(readBlob(source, layer), { code: "source_not_found" });
+});
+
+test("a reader that keeps what it was lent stops the reading", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage({ layers: [64 * 1024 * 1024] });
+  registry.put("a", "v1", image);
+  await using source = await openSource(`${registry.host}/a:v1`, { registries: registriesFor(t) });
+  const [layer] = image.layers as [typeof image.config];
+  const { content } = await source.getBlob(layer, never);
+  const kept: (() => void)[] = [];
+  let lent = 0;
+  const full = Promise.withResolvers<void>();
+  const poured = content.pour((chunk, release) => {
+    lent += chunk.length;
+    kept.push(release);
+    if (lent > 1024 * 1024) full.resolve();
+  }, never);
+  await full.promise;
+  const before = lent;
+  // Another whole download over its own connection is time enough for more to come, if any did.
+  await readBlob(source, layer);
+  assert.ok(lent - before < 128 * 1024, `${lent - before} bytes were lent beyond the limit`);
+  for (const release of kept) release();
+  kept.length = 0;
+  while (lent < layer.size) {
+    for (const release of kept.splice(0)) release();
+    await new Promise(setImmediate);
+  }
+  await poured;
+  assert.equal(lent, layer.size);
+});
+
+test("an abort ends a download and an upload, and is the error", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage({ layers: [2_000_000] });
+  registry.put("a", "v1", image);
+  registry.fail("GET blobs", { stall: 1000 });
+  registry.fail("PUT uploads", { stall: 1000 });
+  const registries = registriesFor(t);
+  const reason = new CopyError("timeout", "the job took too long");
+  const [layer] = image.layers as [typeof image.config];
+  await using source = await openSource(`${registry.host}/a:v1`, { registries });
+  const download = new AbortController();
+  const { content } = await source.getBlob(layer, never);
+  await assert.rejects(
+    content.pour((_, release) => (release(), download.abort(reason)), download.signal),
+    reason,
+  );
+  const upload = new AbortController();
+  await using destination = await openDestination(`${registry.host}/b:v1`, { registries });
+  const put = destination.putBlob(streamOf(image, layer), upload.signal);
+  while (registry.inFlight.uploads === 0) await new Promise(setImmediate);
+  upload.abort(reason);
+  await assert.rejects(put, reason);
+  assert.equal(registry.openUploads, 0);
+});
+
+test("a body larger than memory should hold is collected only up to its limit", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage({ layers: [5_000_000] });
+  registry.put("a", "v1", image);
+  await using source = await openSource(`${registry.host}/a:v1`, { registries: registriesFor(t) });
+  const { content } = await source.getBlob(image.layers[0]!, never);
+  await assert.rejects(
+    collect(content, 1000, () => new Error("too large"), never),
+    { message: "too large" },
+  );
+});

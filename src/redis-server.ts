@@ -3,10 +3,9 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
 
 export interface RedisServer extends AsyncDisposable {
@@ -33,22 +32,21 @@ const START_TIMEOUT_MS = 30_000;
  * Throws a sentence that says what to install, or what the server said when it would not start.
  */
 export async function startRedis(options: RedisServerOptions): Promise<RedisServer> {
-  const program = findProgram();
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
   const { url, args, clean } = await listenAt(dir, options.port);
-  const persistence = [
-    "--appendonly",
-    "yes",
-    "--appendfsync",
-    options.appendfsync ?? "always",
-    "--save",
-    "",
-  ];
-  const child = spawn(
-    program,
-    [
+  let stop = clean;
+  try {
+    const persistence = [
+      "--appendonly",
+      "yes",
+      "--appendfsync",
+      options.appendfsync ?? "always",
+      "--save",
+      "",
+    ];
+    const child = await spawnServer([
       ...args,
       "--dir",
       dir,
@@ -57,40 +55,30 @@ export async function startRedis(options: RedisServerOptions): Promise<RedisServ
       "noeviction",
       "--daemonize",
       "no",
-    ],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-      // A group of its own: Ctrl-C at a terminal is for whoever uses it, and they end it when they are done.
-      detached: true,
-    },
-  );
-  const ended = once(child, "close").catch((error: unknown) => [error]);
-  const said = lastWords(child);
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-    await clean();
-  };
-  try {
-    await answers(url, ended, said);
+    ]);
+    const ended = once(child, "close");
+    stop = async () => {
+      child.kill("SIGTERM");
+      await ended;
+      await clean();
+    };
+    await answers(url, ended, lastWords(child));
+    return { url, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
 }
 
-function findProgram(): string {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  for (const name of ["redis-server", "valkey-server"]) {
-    for (const folder of folders) {
-      const path = join(folder, name);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {
-        // Not in this folder.
-      }
+/** In a process group of its own: Ctrl-C is meant for those who use it, and who end it when they are through. */
+async function spawnServer(args: readonly string[]): Promise<ChildProcess> {
+  for (const program of ["redis-server", "valkey-server"]) {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    try {
+      await once(child, "spawn");
+      return child;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     }
   }
   throw new Error(

@@ -3,35 +3,64 @@
 
 import { Type, type TSchema } from "typebox";
 import { CODES } from "../errors.ts";
+import { JOB, PROBLEM } from "./examples.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
+import { Options, strict } from "./schemas.ts";
 
-const strict = { additionalProperties: false } as const;
 const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const time = (description: string) => Type.String({ format: "date-time", description });
-const digest = (description: string) => Type.String({ description, examples: [`sha256:${"0".repeat(64)}`] });
-const count = (description?: string) => Type.Integer({ minimum: 0, ...(description !== undefined && { description }) });
+const digest = (description: string) =>
+  Type.String({ description, examples: [`sha256:${"0".repeat(64)}`] });
+const count = (description?: string) =>
+  Type.Integer({ minimum: 0, ...(description !== undefined && { description }) });
 
 export const Problem = Type.Object(
   {
     type: Type.String({ description: "The code's place in the documentation." }),
     title: Type.String(),
-    status: Type.Integer({ description: "The HTTP status; of a job's error the one that describes it best." }),
+    status: Type.Integer({
+      description: "The HTTP status; of a job's error the one that describes it best.",
+    }),
     detail: Type.String({ description: "What happened this time." }),
     instance: Type.String({ description: "What it belongs to." }),
-    code: Type.Enum(Object.keys(CODES), { type: "string", description: "For programs to switch on; see the table of codes." }),
-    retryable: Type.Boolean({ description: "The same request or job may succeed later without being changed." }),
+    code: Type.Enum(Object.keys(CODES), {
+      type: "string",
+      description: "For programs to switch on; see the table of codes.",
+    }),
+    retryable: Type.Boolean({
+      description: "The same request or job may succeed later without being changed.",
+    }),
     errors: Type.Optional(
-      Type.Array(Type.Object({ pointer: Type.String({ description: "A JSON pointer (RFC 6901) into the body; for a query parameter, its name." }), detail: Type.String() }, strict), {
-        description: "Of a bad request: every field that is wrong.",
-      }),
+      Type.Array(
+        Type.Object(
+          {
+            pointer: Type.String({
+              description:
+                "A JSON pointer (RFC 6901) into the body; for a query parameter, its name.",
+            }),
+            detail: Type.String(),
+          },
+          strict,
+        ),
+        {
+          description: "Of a bad request: every field that is wrong.",
+        },
+      ),
     ),
     side: Type.Optional(Type.Enum(["source", "destination"], { type: "string" })),
-    phase: Type.Optional(Type.String({ description: "What was being done, such as `manifest`, `blob` or `upload`." })),
+    phase: Type.Optional(
+      Type.String({ description: "What was being done, such as `manifest`, `blob` or `upload`." }),
+    ),
     registry: Type.Optional(Type.String({ description: "`host[:port]`." })),
     digest: Type.Optional(Type.String({ description: "The content that it is about." })),
-    upstream: Type.Optional(Type.Object({ status: Type.Integer(), code: Type.Optional(Type.String()) }, { ...strict, description: "What the registry answered." })),
+    upstream: Type.Optional(
+      Type.Object(
+        { status: Type.Integer(), code: Type.Optional(Type.String()) },
+        { ...strict, description: "What the registry answered." },
+      ),
+    ),
   },
-  { ...strict, $id: "Problem", description: "RFC 9457." },
+  { ...strict, $id: "Problem", description: "RFC 9457.", examples: [PROBLEM] },
 );
 
 export const Progress = Type.Object(
@@ -52,15 +81,22 @@ export const Result = Type.Object(
     manifestDigest: digest("Of the manifest that the destination reference names now."),
     manifestMediaType: Type.String(),
     signatures: count("Signatures that were written."),
-    skipped: Type.Boolean({ description: "Nothing was written: the image was there, or its tag was to be left alone." }),
+    skipped: Type.Boolean({
+      description: "Nothing was written: the image was there, or its tag was to be left alone.",
+    }),
     durationMs: count(),
     bytesCopied: count("Bytes that were moved; what was reused or mounted does not count."),
   },
   { ...strict, $id: "Result" },
 );
 
-/** A request's options with all defaults applied. */
-const AppliedOptions = Type.Object({}, { additionalProperties: true, description: "The options that hold: those of the request, and the defaults of the others." });
+/** Exactly what a request may hold, but all of it. */
+const AppliedOptions = Type.Required(Options, {
+  ...strict,
+  $id: "Options",
+  description:
+    "What holds for the job: the options of the request, and the defaults of the others.",
+});
 
 export const Job = Type.Object(
   {
@@ -68,7 +104,7 @@ export const Job = Type.Object(
     status: Type.Enum(["queued", "active", "succeeded", "failed", "canceled"], { type: "string" }),
     source: Type.String(),
     destination: Type.String(),
-    options: AppliedOptions,
+    options: Type.Ref("Options#"),
     labels: Type.Object({}, { additionalProperties: Type.String() }),
     batch: Type.Null(),
     attempt: count("Which run this is; 0 before the first."),
@@ -79,22 +115,62 @@ export const Job = Type.Object(
     progress: Type.Ref("Progress#"),
     result: nullable(Type.Ref("Result#")),
     error: nullable(Type.Ref("Problem#")),
-    links: Type.Object({ self: Type.String(), events: Type.String(), manifest: Type.String() }, strict),
+    links: Type.Object(
+      { self: Type.String(), events: Type.String(), manifest: Type.String() },
+      strict,
+    ),
   },
-  { ...strict, $id: "Job", description: "Secrets never come back." },
+  { ...strict, $id: "Job", description: "Secrets never come back.", examples: [JOB] },
 );
 
 export const JobPage = Type.Object(
-  { items: Type.Array(Type.Ref("Job#")), nextCursor: nullable(Type.String({ description: "For the next page; null: this is the last." })) },
+  {
+    items: Type.Array(Type.Ref("Job#")),
+    nextCursor: nullable(
+      Type.String({ description: "For the next page; null: this is the last." }),
+    ),
+  },
   { ...strict, $id: "JobPage" },
 );
 
 export const Health = Type.Object({ status: Type.Literal("ok") }, { ...strict, $id: "Health" });
 
 export const Readiness = Type.Object(
-  { status: Type.Enum(["ready", "unready"], { type: "string" }), workers: count("Worker processes that gave a sign of life lately."), detail: Type.Optional(Type.String({ description: "Why it is not ready." })) },
-  { ...strict, $id: "Readiness" },
+  {
+    status: Type.Literal("ready"),
+    workers: count("Worker processes that gave a sign of life lately."),
+  },
+  { ...strict, $id: "Readiness", examples: [{ status: "ready", workers: 2 }] },
 );
+
+/** What answers refer to. */
+export const ANSWER_SCHEMAS = [
+  Problem,
+  Progress,
+  Result,
+  AppliedOptions,
+  Job,
+  JobPage,
+  Health,
+  Readiness,
+] as const;
+
+/** An answer of a route, for its `response`: JSON of a schema that is referred to by name. */
+export const answer = (
+  description: string,
+  schema: string,
+  headers: Readonly<Record<string, string>> = {},
+) => ({
+  description,
+  ...(Object.keys(headers).length > 0 && { headers: headerSchemas(headers) }),
+  content: { "application/json": { schema: { $ref: schema } } },
+});
+
+/** Headers by name, with what they mean. */
+export const headerSchemas = (headers: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { type: "string", description }]),
+  );
 
 const STATUSES: Readonly<Record<number, string>> = {
   400: "Something is wrong with the request: `errors` says where.",
@@ -112,5 +188,13 @@ const STATUSES: Readonly<Record<number, string>> = {
 
 /** The problem answers of a route, for its `response`. */
 export function problems(...statuses: readonly (keyof typeof STATUSES)[]): Record<number, unknown> {
-  return Object.fromEntries([...statuses, 500].map((status) => [status, { description: STATUSES[status], content: { [PROBLEM_TYPE]: { schema: Type.Ref("Problem#") } } }]));
+  return Object.fromEntries(
+    [...statuses, 500].map((status) => [
+      status,
+      {
+        description: STATUSES[status],
+        content: { [PROBLEM_TYPE]: { schema: Type.Ref("Problem#") } },
+      },
+    ]),
+  );
 }

@@ -1,8 +1,7 @@
 // What streams of events hold, for openapi.yaml.
 
 import { Type, type TSchema } from "typebox";
-
-const strict = { additionalProperties: false } as const;
+import { strict } from "./schemas.ts";
 
 const Artifact = Type.Object(
   {
@@ -10,21 +9,28 @@ const Artifact = Type.Object(
     size: Type.Integer({ minimum: 0, description: "Bytes, as the manifest has it." }),
     mediaType: Type.String(),
     kind: Type.Enum(["config", "layer"], { type: "string" }),
-    index: Type.Integer({ minimum: 0, description: "Of the layer in its manifest, from 0 = base; 0 for a config." }),
+    index: Type.Integer({
+      minimum: 0,
+      description: "Of the layer in its manifest, from 0 = base; 0 for a config.",
+    }),
   },
   { ...strict, $id: "Artifact" },
 );
 
 /** One message of a stream: its fields, with `data` parsed. */
-function message($id: string, description: string, types: readonly string[], data: Record<string, TSchema>) {
-  return Type.Object(
-    {
-      id: Type.String({ description: "Grows within a stream, and survives restarts." }),
-      event: types.length === 1 ? Type.Literal(types[0] ?? "") : Type.Enum([...types], { type: "string" }),
-      data: Type.Object({ jobId: Type.String(), time: Type.String({ format: "date-time" }), ...data }, strict),
-    },
-    { ...strict, $id, description },
-  );
+function message(
+  name: string,
+  description: string,
+  types: readonly string[],
+  data: Record<string, TSchema>,
+) {
+  const common = { jobId: Type.String(), time: Type.String({ format: "date-time" }) };
+  const fields = {
+    id: Type.String({ description: "Grows within a stream, and survives restarts." }),
+    event: Type.Enum([...types], { type: "string" }),
+    data: Type.Object({ ...common, ...data }, strict),
+  };
+  return { name, schema: Type.Object(fields, { ...strict, $id: name, description }) };
 }
 
 const job = Type.Ref("Job#");
@@ -32,23 +38,45 @@ const artifact = Type.Ref("Artifact#");
 const offset = Type.Integer({ minimum: 0, description: "Bytes of the blob so far." });
 
 const MESSAGES = [
-  message("SnapshotEvent", "Sent first where the asked-for past is no longer kept: it stands for all events up to its id.", ["snapshot"], { job }),
-  message("StateEvent", "A change of `status`; `succeeded`, `failed` and `canceled` are a job's last. `retrying`: a run failed and another one will come.", ["queued", "active", "retrying", "succeeded", "failed", "canceled"], { job }),
+  message(
+    "SnapshotEvent",
+    "Sent first where the asked-for past is no longer kept: it stands for all events up to its id.",
+    ["snapshot"],
+    { job },
+  ),
+  message(
+    "StateEvent",
+    "A change of `status`; `succeeded`, `failed` and `canceled` are a job's last. `retrying`: a run failed and another one will come.",
+    ["queued", "active", "retrying", "succeeded", "failed", "canceled"],
+    { job },
+  ),
   message("BlobNewEvent", "A blob is about to be copied.", ["blob-new"], { artifact }),
-  message("BlobReadEvent", "Some of a blob was read; at most one a blob every `progressIntervalMs`.", ["blob-read"], {
-    artifact,
-    offset,
-    offsetUpdate: Type.Integer({ minimum: 0, description: "Bytes since the event before." }),
-  }),
+  message(
+    "BlobReadEvent",
+    "Some of a blob was read; at most one a blob every `progressIntervalMs`.",
+    ["blob-read"],
+    {
+      artifact,
+      offset,
+      offsetUpdate: Type.Integer({ minimum: 0, description: "Bytes since the event before." }),
+    },
+  ),
   message("BlobDoneEvent", "A blob was copied.", ["blob-done"], { artifact, offset }),
-  message("BlobSkippedEvent", "A blob need not be copied: the destination has it, it was mounted, or it is kept elsewhere.", ["blob-skipped"], {
-    artifact,
-    reason: Type.Enum(["exists", "mounted", "foreign"], { type: "string" }),
+  message(
+    "BlobSkippedEvent",
+    "A blob need not be copied: the destination has it, it was mounted, or it is kept elsewhere.",
+    ["blob-skipped"],
+    {
+      artifact,
+      reason: Type.Enum(["exists", "mounted", "foreign"], { type: "string" }),
+    },
+  ),
+  message("ReportEvent", "What the copy is doing, in words.", ["report"], {
+    message: Type.String(),
   }),
-  message("ReportEvent", "What the copy is doing, in words.", ["report"], { message: Type.String() }),
 ] as const;
 
-const JobEvents = Type.Array(Type.Union(MESSAGES.map(({ $id }) => Type.Ref(`${$id}#`))), {
+const JobEvents = Type.Array(Type.Union(MESSAGES.map(({ name }) => Type.Ref(`${name}#`))), {
   $id: "JobEvents",
   description: "The messages of a job's stream, in order.",
 });
@@ -58,4 +86,9 @@ const TenantEvents = Type.Array(Type.Union([Type.Ref("SnapshotEvent#"), Type.Ref
   description: "The messages of a tenant's stream, in order.",
 });
 
-export const EVENT_SCHEMAS = [Artifact, ...MESSAGES, JobEvents, TenantEvents] as const;
+export const EVENT_SCHEMAS = [
+  Artifact,
+  ...MESSAGES.map(({ schema }) => schema),
+  JobEvents,
+  TenantEvents,
+] as const;

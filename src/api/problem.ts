@@ -3,6 +3,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { CopyError, toCopyError } from "../errors.ts";
 import { problemOf, type Problem } from "../jobs/job.ts";
+import { faultsOf } from "./faults.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -56,7 +57,8 @@ export function sendProblem(
   return reply.code(problem.status).headers(headers).type(PROBLEM_TYPE).send(problem);
 }
 
-function answerTo(error: unknown, instance: string): Answer {
+function answerTo(thrown: unknown, instance: string): Answer {
+  const error = validated(thrown);
   if (error instanceof RequestFault)
     return faultAnswer(error.status, error.message, instance, error.headers);
   const fault = FASTIFY[codeOf(error) ?? ""];
@@ -74,6 +76,15 @@ function answerTo(error: unknown, instance: string): Answer {
       }),
   };
   return { problem: problemOf(known, instance), headers };
+}
+
+/** What a schema found wrong outside of a body is thrown by Fastify. */
+function validated(error: unknown): unknown {
+  const found = error instanceof Error ? (error as FastifyError).validation : undefined;
+  if (found === undefined) return error;
+  const errors = faultsOf(found);
+  const detail = errors.map((fault) => `${fault.pointer.slice(1)} ${fault.detail}`).join("; ");
+  return new CopyError("invalid_request", detail, { errors });
 }
 
 /** Nothing at that address is `not_found`, whatever else is wrong with the request itself is `invalid_request`. */

@@ -2,6 +2,7 @@
 // fields that exclude one another) is said in request.ts.
 
 import { Type, type Static } from "typebox";
+import { REQUESTS } from "./examples.ts";
 
 /** Characters. */
 export const REFERENCE_LIMIT = 2048;
@@ -82,7 +83,7 @@ const platformPart = (description: string) =>
     Type.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9._-]+$", description }),
   );
 
-const Options = Type.Object(
+export const Options = Type.Object(
   {
     imageListSelection: Type.Optional(
       Type.Enum(["system", "all", "specific"], {
@@ -220,7 +221,7 @@ export const JobRequest = Type.Object(
       ),
     ),
   },
-  { ...strict, $id: "JobRequest" },
+  { ...strict, $id: "JobRequest", examples: [...REQUESTS] },
 );
 export type JobRequest = Static<typeof JobRequest>;
 /** A source's context, which has all that a destination's has. */

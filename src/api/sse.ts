@@ -24,16 +24,25 @@ export class Streams {
 
   /** Answers with the events after the client's Last-Event-ID. Throws 406 where it wants something else, and `quota_exceeded`. */
   send(request: FastifyRequest, reply: FastifyReply, tenant: string, follow: Follow): FastifyReply {
-    if (!acceptsEvents(request.headers.accept)) throw new RequestFault(406, "there is nothing here but `text/event-stream`");
+    if (!acceptsEvents(request.headers.accept))
+      throw new RequestFault(406, "there is nothing here but `text/event-stream`");
     const stop = this.#add(tenant);
     const end = () => {
       stop.abort();
       this.#remove(tenant, stop);
     };
-    const frames = Readable.from(framesOf(follow, lastEventId(request), stop.signal), { objectMode: false });
+    const frames = Readable.from(framesOf(follow, lastEventId(request), stop), {
+      objectMode: false,
+    });
     frames.once("close", end);
     reply.raw.once("close", end);
-    return reply.headers({ "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no" }).send(frames);
+    return reply
+      .headers({
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-cache",
+        "x-accel-buffering": "no",
+      })
+      .send(frames);
   }
 
   /** Ends all streams, and those that are asked for from now on at once. */
@@ -44,7 +53,8 @@ export class Streams {
 
   #add(tenant: string): AbortController {
     const mine = this.#open.get(tenant) ?? new Set();
-    if (mine.size >= TENANT_LIMIT) throw new CopyError("quota_exceeded", `${TENANT_LIMIT} streams of events are open already`);
+    if (mine.size >= TENANT_LIMIT)
+      throw new CopyError("quota_exceeded", `${TENANT_LIMIT} streams of events are open already`);
     const stop = new AbortController();
     if (this.#closing) stop.abort();
     this.#open.set(tenant, mine.add(stop));
@@ -67,17 +77,24 @@ const lastEventId = ({ headers }: FastifyRequest): string | undefined => {
 function acceptsEvents(accept = "*/*"): boolean {
   return accept.split(",").some((range) => {
     const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
-    return ["*/*", "text/*", "text/event-stream"].includes(type) && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+    return (
+      ["*/*", "text/*", "text/event-stream"].includes(type) &&
+      !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
+    );
   });
 }
 
 /** The stream's text: events as they come, a comment when there are none for a while. Ends with the events, or at once on abort. */
-async function* framesOf(follow: Follow, after: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+async function* framesOf(
+  follow: Follow,
+  after: string | undefined,
+  stop: AbortController,
+): AsyncGenerator<string> {
   yield "retry: 1000\n\n";
-  const events = lasting(follow, after, signal);
+  const events = lasting(follow, after, stop.signal);
   let next = events.next();
   try {
-    while (!signal.aborted) {
+    while (!stop.signal.aborted) {
       const result = await within(next, HEARTBEAT_MS);
       if (result === undefined) {
         yield ": still here\n\n";
@@ -88,7 +105,41 @@ async function* framesOf(follow: Follow, after: string | undefined, signal: Abor
       next = events.next();
     }
   } finally {
+    stop.abort();
     await next.catch(() => {});
-    await events.return(undefined);
+  }
+}
+
+const frameOf = ({ id, type, data }: Event): string =>
+  `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+
+/** Outlasts a store that is away: browsers do not come back by themselves to an address that answered 503. */
+async function* lasting(
+  follow: Follow,
+  from: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Event> {
+  let after = from;
+  while (!signal.aborted) {
+    try {
+      for await (const event of follow(after, signal)) {
+        yield event;
+        after = event.id;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof CopyError && error.code === "service_unavailable")) throw error;
+      await sleep(AGAIN_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+/** What the promise gives, or undefined if that takes longer than `ms`. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const settled = new AbortController();
+  try {
+    return await Promise.race([promise, sleep(ms, undefined, { signal: settled.signal })]);
+  } finally {
+    settled.abort();
   }
 }

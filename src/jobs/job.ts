@@ -4,7 +4,7 @@
 import { CODES, type CopyError, type ErrorContext } from "../errors.ts";
 import type { CopyOptions, ProgressEvent } from "../copy/interfaces.ts";
 import type { Digest } from "../image/digest.ts";
-import type { PlatformChoice } from "../image/platform.ts";
+import { formatPlatform, type PlatformChoice } from "../image/platform.ts";
 
 export type Status = "queued" | "active" | "succeeded" | "failed" | "canceled";
 
@@ -259,7 +259,8 @@ export interface JobView {
   readonly status: Status;
   readonly source: string;
   readonly destination: string;
-  readonly options: CopyOptions;
+  /** As a request spells them, with all defaults. */
+  readonly options: Omit<CopyOptions, "platforms"> & { readonly platforms: readonly string[] };
   readonly labels: Readonly<Record<string, string>>;
   readonly batch: null;
   readonly attempt: number;
@@ -282,7 +283,7 @@ export function viewOf(record: JobRecord): JobView {
     status,
     source: spec.source,
     destination: spec.destination,
-    options: spec.options,
+    options: { ...spec.options, platforms: spec.options.platforms.map(formatPlatform) },
     labels: spec.labels,
     batch: null,
     attempt,

@@ -10,9 +10,10 @@ export type ClaimState = "held" | "waiting" | "gone";
  * lease in ms, channel, claims… A claim is `<weight>:<unique>`.
  * - ask: the claims wait, behind all others, if they do not yet; - renew: those still known live for another lease;
  * - release: they are gone.
- * Then lapsed ones are gone, and waiters are granted while the first of them fits. Answers for each claim "held", "waiting" or
- * "gone". It is one step: a process that dies around it leaves claims that lapse, and asking or releasing twice changes nothing.
- * The keys themselves lapse when all claims in them must have.
+ * Then lapsed ones are gone, and waiters are granted while the first of them fits. A grant is no sign of life: the permit lapses when
+ * the waiter would have, so that the many waiters of a dead process do not hold permits one lease after the other. Answers for each
+ * claim "held", "waiting" or "gone". It is one step: a process that dies around it leaves claims that lapse, and asking or releasing
+ * twice changes nothing. The keys themselves lapse when all claims in them must have.
  */
 export const SEMAPHORE = script(`local permits, waiters, leases = KEYS[1], KEYS[2], KEYS[3]
 local verb, limit, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -49,9 +50,10 @@ local granted = {}
 while used < limit do
   local first = redis.call('ZRANGE', waiters, 0, 0)[1]
   if not first or used + weightOf(first) > limit then break end
+  local lapses = redis.call('ZSCORE', leases, first)
   redis.call('ZREM', waiters, first)
   redis.call('ZREM', leases, first)
-  redis.call('ZADD', permits, now + lease, first)
+  redis.call('ZADD', permits, lapses or now, first)
   used = used + weightOf(first)
   granted[#granted + 1] = first
 end

@@ -80,7 +80,7 @@ test("readers who come before, in the middle and after see every event once, in 
     for (const { data } of events)
       assert.ok(data["jobId"] === record.id && !Number.isNaN(Date.parse(String(data["time"]))));
     assert.deepEqual(
-      [events[2]?.data["message"], (events[5]?.data["job"] as { status: string }).status],
+      [events[2]!.data["message"], (events[5]!.data["job"] as { status: string }).status],
       ["a", "succeeded"],
     );
   }
@@ -144,7 +144,7 @@ test("where the past is no longer kept a snapshot stands for it, and the rest fo
     assert.deepEqual(
       [first.type, first.id, (first.data["job"] as { status: string }).status],
       ["snapshot", "9", "active"],
-      after,
+      `after ${after}`,
     );
     stop.abort();
     await events.next();
@@ -206,7 +206,7 @@ test("an event is told at once, by the bell, and not only when the reader looks 
   const next = events.next();
   await until(
     "the reader listens",
-    async () => (await store.redis.pubsub("NUMSUB", keys.bell))[1] === 1,
+    async () => Number((await store.redis.pubsub("NUMSUB", keys.bell))[1]) === 1,
   );
   const before = performance.now();
   await begin(store, record);

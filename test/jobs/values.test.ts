@@ -18,7 +18,7 @@ test("ids are 26 lower-case Crockford characters, and sort as they were made", (
 
 test("an id begins with its time", () => {
   const time = (id: string) =>
-    [...id.slice(0, 10)].reduce(
+    Array.from(id.slice(0, 10)).reduce(
       (sum, c) => sum * 32 + "0123456789abcdefghjkmnpqrstvwxyz".indexOf(c),
       0,
     );

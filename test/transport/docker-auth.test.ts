@@ -212,10 +212,8 @@ test("a token service under another name is asked as nobody", async (t) => {
     pull(registry, { registries, credentials: { identityToken: credentials.password } }),
     { code: "source_unauthorized" },
   );
-  assert.deepEqual(
-    registry.elsewhere.map(({ kind, method }) => `${method} ${kind}`),
-    ["GET token", "GET token"],
-  );
+  assert.ok(registry.elsewhere.length > 0);
+  assert.ok(registry.elsewhere.every(({ kind, method }) => `${method} ${kind}` === "GET token"));
   assert.deepEqual(secretsIn(registry.elsewhere), []);
 });
 
@@ -254,7 +252,7 @@ test("no error says a secret", async (t) => {
   const message = `you said pass-w0rd, ${encoded}, Bearer abc at https://x/y?token=abc\u0007\n${"long ".repeat(200)}`;
   registry.fail("GET manifests", { status: 403, code: "DENIED", message });
   await assert.rejects(pull(registry, access), (error: Error) => {
-    assert.doesNotMatch(error.message, /pass-w0rd|YWRh|abc|\u0007|\n/);
+    assert.doesNotMatch(error.message, /pass-w0rd|YWRh|abc|[^ -~…]/);
     assert.match(error.message, /DENIED: you said \*\*\*/);
     assert.ok(error.message.length < 300);
     return true;

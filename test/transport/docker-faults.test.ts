@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { fromBuffer } from "../../src/bytes.ts";
 import { CopyError } from "../../src/errors.ts";
 import { makeImage } from "../support/images.ts";
-import { startRegistry, type Fault, type Kind, type TestRegistry } from "../support/registry.ts";
+import type { Fault, Kind } from "../support/registry-http.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import {
   blobOf,
   never,
@@ -223,7 +224,11 @@ test("content of another length than its descriptor's is refused before it count
 });
 
 test("nobody listening, and somebody who speaks no HTTP, are unavailable", async (t) => {
-  const server = createServer((socket) => socket.end("220 hello\r\n")).listen(0, "127.0.0.1");
+  const server = createServer((socket) => socket.resume().end("220 hello\r\n")).listen(
+    0,
+    "127.0.0.1",
+  );
+  t.after(() => server.close());
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const registries = registriesFor(t);

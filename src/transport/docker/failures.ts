@@ -117,6 +117,10 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "EADDRNOTAVAIL",
   "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_HEADERS_OVERFLOW",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  "UND_ERR_INFO",
+  "ECONNABORTED",
+  "HTTP_INVALID",
 ]);
 const STALLED: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
 const TLS: readonly string[] = [
@@ -131,8 +135,12 @@ const TLS: readonly string[] = [
   "INVALID_CA",
 ];
 
-const codeIn = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+function codeIn(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  // What undici says of an answer that is not HTTP has no code of its own.
+  if (error.name === "HTTPParserError") return "HTTP_INVALID";
+  return "code" in error && typeof error.code === "string" ? error.code : "";
+}
 
 const isTls = (code: string): boolean => TLS.some((prefix) => code.startsWith(prefix));
 
@@ -164,8 +172,7 @@ export function networkFailure(error: unknown, blame: Blame): unknown {
       blame,
       error,
     );
-  // llhttp's words for an answer that is not HTTP begin with HPE_.
-  if (UNREACHABLE.has(code) || code.startsWith("HPE_"))
+  if (UNREACHABLE.has(code))
     return new CopyError(
       "registry_unavailable",
       `the connection to ${blame.registry} failed (${code})`,

@@ -45,9 +45,9 @@ export class Feed implements AsyncIterable<Buffer> {
     return this;
   }
 
-  /** Ends the pouring if it still goes on. Throws the content's own failure, if that came first. */
+  /** Ends pouring and iteration if they still go on. Throws the content's own failure, if that came first. */
   async close(): Promise<void> {
-    if (!this.#ended) this.#stop.abort(new Error("the body is wanted no more"));
+    this.#stop.abort(new Error("the body is wanted no more"));
     await this.#poured;
     for (const { release } of this.#waiting.splice(0)) release();
     if (this.#failure !== undefined) throw this.#failure.error;

@@ -127,9 +127,13 @@ export class RegistryClient {
     }
   }
 
-  /** An address that the registry names, relative to the one asked. Refused: other schemes, user info, and http after https. */
-  nextAddress(from: URL, location: string, out: Pick<Outgoing, "phase" | "digest">): URL {
-    const url = URL.parse(location, from);
+  /** An address that the registry names, relative to the one asked. Refused: none, other schemes, user info, and http after https. */
+  nextAddress(
+    from: URL,
+    location: string | undefined,
+    out: Pick<Outgoing, "phase" | "digest">,
+  ): URL {
+    const url = location === undefined ? null : URL.parse(location, from);
     const isAllowed =
       url?.protocol === "https:" || (url?.protocol === "http:" && from.protocol === "http:");
     if (url === null || !isAllowed || url.username !== "" || url.password !== "")
@@ -141,7 +145,12 @@ export class RegistryClient {
     const used = await this.#authorize(request, false, signal);
     const answer = await this.#dispatch(request, used, signal);
     if (answer.status !== 401) return answer;
-    const again = await this.#renewed(request, used, answer, signal);
+    const again = await this.#renewed(request, used, answer, signal).catch(
+      async (error: unknown) => {
+        await answer.read(ERROR_LIMIT, signal);
+        throw error;
+      },
+    );
     if (again === used) return answer;
     await answer.read(ERROR_LIMIT, signal);
     return this.#dispatch(request, again, signal);
@@ -171,29 +180,21 @@ export class RegistryClient {
   }
 
   async #dispatch(
-    {
-      method,
-      url,
-      headers,
-      body,
-    }: Pick<HttpRequest, "method" | "url" | "body"> & Pick<Outgoing, "headers">,
+    request: Omit<HttpRequest, "headers"> & Pick<Outgoing, "headers">,
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<Answer> {
+    const { method, url, body } = request;
     const { registries } = this.#access;
-    const streams = body !== undefined && !Buffer.isBuffer(body);
-    const request: HttpRequest = {
-      method,
-      url,
-      headers: {
-        "user-agent": "transship",
-        ...headers,
-        ...(authorization !== undefined && { authorization }),
-      },
-      ...(body !== undefined && { body }),
-      ...(streams && { answerMs: registries.timing.storeMs }),
+    const headers = {
+      "user-agent": "transship",
+      ...request.headers,
+      ...(authorization !== undefined && { authorization }),
     };
-    return Answer.request(registries.agent(this.#access), request, signal);
+    const streams = body !== undefined && !Buffer.isBuffer(body);
+    const answerMs = streams ? registries.timing.storeMs : registries.timing.stallMs;
+    const out = { method, url, headers, answerMs, ...(body !== undefined && { body }) };
+    return Answer.request(registries.agent(this.#access), out, signal);
   }
 
   get #host(): string {

@@ -2,7 +2,7 @@
 // between jobs (connections, tokens, what it learnt of each registry); http.ts is a registry as one side of one job sees it (auth,
 // redirects, retries, errors) over answer.ts (one exchange); source.ts and destination.ts say get and put in the protocol's words.
 
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { Agent } from "undici";
 import { CopyError } from "../../errors.ts";
@@ -93,6 +93,8 @@ export const identityKey = ({ tlsVerify, caCertificates }: TlsIdentity): string 
 
 function contextWith(caCertificates: string) {
   try {
+    // createSecureContext itself takes anything for a certificate and trusts nobody more for it.
+    new X509Certificate(caCertificates);
     return createSecureContext({ ca: [...getCACertificates("default"), caCertificates] });
   } catch (error) {
     throw new CopyError(

@@ -119,7 +119,7 @@ export class Uploads {
     };
     const patch = { ...this.#outgoing("PATCH", session.url, info.digest), headers: BINARY };
     const sent = await this.#pour(patch, measured, signal);
-    if (sent.status !== 202) throw this.#client.refusal(sent, patch);
+    if (sent.status < 200 || sent.status > 299) throw this.#client.refusal(sent, patch);
     session.url = this.#next(sent, patch).url;
     const digest: Digest = info.digest ?? `sha256:${hash.digest("hex")}`;
     const put = this.#outgoing("PUT", withDigest(session.url, digest), digest);
@@ -151,17 +151,15 @@ export class Uploads {
       outcome = { reply: await this.#client.upload(out, feed.start(either), either) };
     } catch (error) {
       outcome = { error };
-    } finally {
-      clearTimeout(timer);
     }
-    await feed.close();
+    await feed.close().finally(() => clearTimeout(timer));
     if ("error" in outcome) throw outcome.error;
     return outcome.reply;
   }
 
   #next(reply: Reply, out: Outgoing): Session {
     return {
-      url: this.#client.nextAddress(reply.url, headerOf(reply.headers, "location") ?? "", out),
+      url: this.#client.nextAddress(reply.url, headerOf(reply.headers, "location"), out),
     };
   }
 

@@ -1,0 +1,86 @@
+// An API process: wires what answers requests, listens, and closes it all in order.
+
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { loadConfig, type Config } from "../config.ts";
+import { Bell } from "../jobs/bell.ts";
+import { Events } from "../jobs/events.ts";
+import { JobQueue } from "../jobs/queue.ts";
+import { connect } from "../jobs/redis.ts";
+import { Sealer } from "../jobs/secrets.ts";
+import { Jobs } from "../jobs/store.ts";
+import { startSweep } from "../jobs/sweep.ts";
+import { createLogger } from "../logger.ts";
+import { buildServer } from "./server.ts";
+
+const SWEEP_MS = 10_000;
+
+export interface RunningApi {
+  readonly url: string;
+  /** Takes no more requests, ends all streams, lets running requests end. */
+  close(): Promise<void>;
+}
+
+/** Answers at `url` once this resolves, whether or not Redis does. Throws where the address cannot be had. */
+export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
+  const redis = connect(config.redisUrl, "hasty");
+  const subscriber = connect(config.redisUrl, "patient");
+  const queue = new JobQueue(config.redisUrl, "hasty");
+  const bell = new Bell(subscriber);
+  const sealer = Sealer.parse(config.secretsKeys);
+  const jobs = new Jobs({ redis, queue, sealer });
+  const events = new Events({ redis, bell });
+  const closing = new AbortController();
+  const app = await buildServer({
+    jobs,
+    events,
+    bell,
+    sealer,
+    redis,
+    apiKeys: config.apiKeys,
+    closing: closing.signal,
+    logger,
+  });
+  const failed = (error: unknown) => logger.warn({ err: error }, "a sweep was cut short");
+  const sweep = startSweep({ redis, jobs, queue, everyMs: SWEEP_MS, failed });
+  const close = async () => {
+    closing.abort();
+    await app.close();
+    await sweep[Symbol.asyncDispose]();
+    await bell[Symbol.asyncDispose]();
+    await queue[Symbol.asyncDispose]();
+    for (const client of [subscriber, redis]) client.disconnect();
+  };
+  try {
+    await app.listen({
+      host: config.host,
+      port: config.port,
+      listenTextResolver: (address) => `API ready at ${address}`,
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
+    close,
+  };
+}
+
+if (import.meta.main) {
+  const config = loadConfig(process.env);
+  const logger = createLogger(config, "api");
+  const api = await startApi(config, logger);
+  let closing: Promise<void> | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    closing ??= (async () => {
+      logger.info({ signal }, "API stopping");
+      await api.close();
+      logger.info("API stopped");
+      process.exit(0);
+    })();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}

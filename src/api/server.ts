@@ -1,0 +1,170 @@
+// The HTTP side: routes, and what holds for all of them. It keeps no state but open streams: any number of API processes serve the
+// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts and health.ts are the routes, problem.ts turns
+// every error into its answer, docs.ts makes openapi.yaml of it all.
+
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawServerDefault,
+} from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Bell } from "../jobs/bell.ts";
+import type { Events } from "../jobs/events.ts";
+import type { Sealer } from "../jobs/secrets.ts";
+import type { Jobs } from "../jobs/store.ts";
+import { ANSWER_SCHEMAS } from "./answers.ts";
+import { addJsonBody, BODY_LIMIT } from "./body.ts";
+import { addDocs } from "./docs.ts";
+import { EVENT_SCHEMAS } from "./event-schemas.ts";
+import { addEventRoutes } from "./events.ts";
+import { addHealthRoutes } from "./health.ts";
+import { addJobRoutes } from "./jobs.ts";
+import { pathOf, rawProblem, RequestFault, sendProblem } from "./problem.ts";
+import { JobRequest } from "./schemas.ts";
+import { Streams } from "./sse.ts";
+import { authenticator } from "./tenants.ts";
+
+export interface ServerDeps {
+  readonly jobs: Jobs;
+  readonly events: Events;
+  readonly bell: Bell;
+  readonly sealer: Sealer;
+  /** Hasty: a request does not wait for a store that is away. */
+  readonly redis: Redis;
+  /** Tenants by the SHA-256 of their keys; undefined: no key is asked for. */
+  readonly apiKeys: ReadonlyMap<string, string> | undefined;
+  /** Aborts when the process begins to shut down: then nobody is kept waiting. */
+  readonly closing: AbortSignal;
+  readonly logger: Logger;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Whose request it is; set for everything under /v1. */
+    tenant: string;
+  }
+}
+
+/** Everything but listening. Closing it ends all streams. */
+export async function buildServer(deps: ServerDeps): Promise<App> {
+  const app = fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    trustProxy: false,
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: 128 },
+    ...TIMES,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: false,
+        useDefaults: false,
+        allErrors: true,
+      },
+    },
+    frameworkErrors: sendProblem,
+    clientErrorHandler: (error, socket) =>
+      void (socket.writable ? socket.end(rawProblem(error)) : socket.destroy()),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.decorateRequest("tenant", "");
+  app.setErrorHandler(sendProblem);
+  // Answers are views that are made for clients; a second filter would only hide what is missing in a schema.
+  app.setSerializerCompiler(() => JSON.stringify);
+  addJsonBody(app);
+  addHeaders(app);
+  addNotFound(app);
+  addAccessLog(app);
+  await addDocs(app);
+  for (const schema of [JobRequest, ...ANSWER_SCHEMAS, ...EVENT_SCHEMAS]) app.addSchema(schema);
+  addHealthRoutes(app, deps);
+  const streams = new Streams();
+  app.addHook("preClose", async () => streams.close());
+  const authenticate = authenticator(deps.apiKeys);
+  await app.register(
+    async (v1: App) => {
+      v1.addHook("onRequest", async (request) => {
+        request.tenant = authenticate(request.headers.authorization);
+      });
+      addJobRoutes(v1, deps);
+      addEventRoutes(v1, deps, streams);
+    },
+    { prefix: "/v1" },
+  );
+  return app;
+}
+
+/** In ms. A request must arrive in time; a connection on which nothing moves outlasts `Prefer: wait=60` and heartbeats, no more. */
+const TIMES = {
+  requestTimeout: 15_000,
+  connectionTimeout: 90_000,
+  keepAliveTimeout: 65_000,
+  http: { headersTimeout: 10_000, connectionsCheckingInterval: 5000 },
+} as const;
+
+/** Pages bring their own policy; everything else is data. */
+const HEADERS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+} as const;
+
+function addHeaders(app: App): void {
+  app.addHook("onSend", async (_request, reply) => {
+    for (const [name, value] of Object.entries(HEADERS))
+      if (!reply.hasHeader(name)) reply.header(name, value);
+  });
+}
+
+/** 405 where the address exists and the method does not. */
+function addNotFound(app: App): void {
+  const routes: { readonly parts: readonly string[]; readonly methods: readonly string[] }[] = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    routes.push({ parts: url.split("/"), methods: [method].flat() });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const parts = pathOf(request.url).split("/");
+    const fits = routes.filter(
+      (route) =>
+        route.parts.length === parts.length &&
+        route.parts.every((part, i) => part === parts[i] || part.startsWith(":")),
+    );
+    const allow = [...new Set(fits.flatMap(({ methods }) => methods))].join(", ");
+    const fault =
+      allow === ""
+        ? new RequestFault(404, "there is nothing at this address")
+        : new RequestFault(405, `this address takes ${allow}`, { allow });
+    return sendProblem(fault, request, reply);
+  });
+}
+
+function addAccessLog(app: App): void {
+  app.addHook("onResponse", async (request, reply) => {
+    request.log.debug(
+      {
+        method: request.method,
+        path: pathOf(request.url),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      "answered",
+    );
+  });
+}

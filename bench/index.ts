@@ -132,4 +132,6 @@ async function ended(service: Service, id: string) {
   }
 }
 
-const show = ({ wall, cpu }: Cost) => `${wall.toFixed(2)} s, ${cpu.toFixed(2)} s cpu`;
+function show({ wall, cpu }: Cost): string {
+  return `${wall.toFixed(2)} s, ${cpu.toFixed(2)} s cpu`;
+}

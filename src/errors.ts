@@ -64,7 +64,7 @@ export const CODES = {
     status: 503,
     retryable: true,
     title: "The service cannot do this now",
-    remedy: "Try again in a moment; nothing was accepted.",
+    remedy: "Try again in a moment, a POST with the same Idempotency-Key.",
   },
   // Transports.
   source_unauthorized: {

@@ -1,14 +1,13 @@
-// Examples for openapi.yaml, held to the types by the compiler and to the schemas by the linter.
+// Examples for openapi.yaml; the linter holds them to the schemas.
 
 import type { JobView, Problem } from "../jobs/job.ts";
-import type { JobRequest } from "./schemas.ts";
 
 const SOURCE = "docker://registry.example.com/team/app:1.2";
 const DESTINATION = "docker://mirror.example.com/team/app:1.2";
 const ID = "01m85vv87q559zs7qz21tv49ps";
 const DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-export const REQUESTS: readonly JobRequest[] = [
+export const REQUESTS: readonly object[] = [
   {
     source: SOURCE,
     destination: DESTINATION,

@@ -14,8 +14,8 @@ export async function startLink(port: number, bytesPerSecond: number): Promise<L
   const sockets = new Set<Socket>();
   const up = pace(bytesPerSecond);
   const down = pace(bytesPerSecond);
-  const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       // What one side does to its connection is done to the other by `pour`; there is nobody else to tell.
@@ -51,7 +51,7 @@ function pace(bytesPerSecond: number): Pace {
 /** Everything from one socket to the other, then its end; a broken one breaks the other. Never rejects. */
 async function pour(from: Socket, to: Socket, take: Pace): Promise<void> {
   try {
-    for await (const chunk of from as AsyncIterable<Buffer>) {
+    for await (const chunk of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       await take(chunk.length);
       if (!to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]);
     }

@@ -33,15 +33,15 @@ async function main(signal: AbortSignal): Promise<void> {
   const { values } = parseArgs({ options: { link: { type: "string", default: process.stdout.isTTY ? TERMINAL_LINK_RATE : "0" } } });
   const linkRate = Number(values.link) * 1024 ** 2;
   if (!(linkRate >= 0)) throw new Error("--link must be a number of MiB a second");
-  say(`\n${styleText("bold", "transship")} — from an OCI layout to a registry, and from there to a folder\n`);
+  say(`\n${styleText("bold", "transship")}: an image from an OCI layout to a registry, and from there to a folder\n`);
 
   const image = await demoImage(CACHE, step, signal);
   const bytes = image.blobs.reduce((sum, { size }) => sum + size, 0);
-  step(`the image: ${image.platforms.join(", ")}; ${image.blobs.length} blobs, ${mib(bytes)} MiB; Debian's packages as an OCI layout`);
+  step(`the image: ${image.platforms.join(" and ")}, ${image.blobs.length} blobs, ${mib(bytes)} MiB`);
   await using stack = await startStack(image, linkRate, signal);
-  step(`the service: ${stack.api}, with ${WORKERS} workers and a Redis of its own`);
+  step(`the service: ${stack.api}, ${WORKERS} workers, a Redis of its own`);
   if (stack.registry === undefined) step("no docker-registry here: a second layout takes its place");
-  else step(`the registry: ${stack.registry}${linkRate > 0 ? `, behind a line of ${values.link} MiB/s so that there is something to see (--link=0: none)` : ""}`);
+  else step(`the registry: ${stack.registry.host}${linkRate > 0 ? `, over a line of ${values.link} MiB/s (--link=0: no limit)` : ""}`);
 
   const legs = legsOf(stack);
   for (const [i, { job, place }] of legs.entries()) {
@@ -49,7 +49,7 @@ async function main(signal: AbortSignal): Promise<void> {
     await copy(stack, image, job, signal);
     const found = await verify(place);
     if (found.digest !== image.digest) throw new Error(`${place.name}: the copy is ${found.digest}, the image ${image.digest}`);
-    good(`verified in ${place.name} — ${found.manifests} manifests and ${found.blobs} blobs, ${mib(found.bytes)} MiB hashed anew, all as the source's digest says`);
+    good(`verified: ${found.manifests} manifests and ${found.blobs} blobs in ${place.name}, ${mib(found.bytes)} MiB hashed anew`);
   }
   say(goOn(image));
 }
@@ -66,9 +66,9 @@ function legsOf({ registry, dataDir }: Stack): readonly Leg[] {
       { job: { source: "oci:second:1.0", ...folder }, place: last },
     ];
   }
-  const middle = `docker://${registry}/demo/image:1.0`;
+  const middle = `docker://${registry.host}/demo/image:1.0`;
   return [
-    { job: { source, destination: middle, options, destinationContext: context }, place: inRegistry(registry, "demo/image", "1.0") },
+    { job: { source, destination: middle, options, destinationContext: context }, place: inRegistry(registry.direct, "demo/image", "1.0") },
     { job: { source: middle, ...folder, sourceContext: context }, place: last },
   ];
 }
@@ -86,9 +86,9 @@ async function copy(stack: Stack, image: DemoImage, job: JobRequest, signal: Abo
     }
   }
   const ended = last?.data.job;
-  if (ended?.status !== "succeeded") throw new Error(`the job ${ended?.status}: ${ended?.error?.code} — ${ended?.error?.detail}\n${await stack.log()}`);
+  if (ended?.status !== "succeeded") throw new Error(`the job ${ended?.status}: ${ended?.error?.code}: ${ended?.error?.detail}\n${await stack.log()}`);
   say();
-  good(`succeeded in ${((ended.result?.durationMs ?? 0) / 1000).toFixed(1)} s — ${ended.result?.manifestDigest}`);
+  good(`succeeded in ${((ended.result?.durationMs ?? 0) / 1000).toFixed(1)} s: ${ended.result?.manifestDigest.slice(0, 19)}…`);
 }
 
 function goOn(image: DemoImage): string {
@@ -103,7 +103,8 @@ and in another terminal, with the image of this demo or any other:
 
   ${command(`mkdir -p data && cp -r ".local/demo/${image.folder.slice(CACHE.length + 1)}" data/image`)}
   ${command(`curl -s ${address}/v1/jobs -H 'content-type: application/json' \\`)}
-  ${command(`  -d '{"source": "oci:image:1.0", "destination": "dir:copy", "options": {"imageListSelection": "all"}}'`)}
+  ${command(`  -d '{"source": "oci:image:1.0", "destination": "dir:copy",`)}
+  ${command(`       "options": {"imageListSelection": "all"}}'`)}
   ${command(`curl -sN ${address}/v1/jobs/ID/events`)}
   ${command(`curl -s ${address}/v1/jobs/ID`)}
 

@@ -16,8 +16,8 @@ export const WORKERS = 2;
 
 export interface Stack extends AsyncDisposable {
   readonly api: string;
-  /** `host:port`; undefined where there is no program for one. */
-  readonly registry: string | undefined;
+  /** Each `host:port`: as jobs reach it, and without the slow line. Undefined where there is no program for one. */
+  readonly registry: { readonly host: string; readonly direct: string } | undefined;
   /** What paths in references are below; the image is its `image`. */
   readonly dataDir: string;
   /** The last lines of what the service logged. */
@@ -63,6 +63,7 @@ export async function startStack(image: DemoImage, linkRate: number, signal: Abo
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${await lastLog()}`, { cause: error });
   }
   const resources = starting.move();
-  const registryHost = link?.host ?? (registry && `127.0.0.1:${registry.port}`);
-  return { api, registry: registryHost, dataDir, log: lastLog, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  const direct = `127.0.0.1:${registry?.port}`;
+  const reached = registry && { host: link?.host ?? direct, direct };
+  return { api, registry: reached, dataDir, log: lastLog, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }

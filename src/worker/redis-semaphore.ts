@@ -152,8 +152,9 @@ export class RedisSemaphores implements AsyncDisposable {
       if (!this.#claims.has(claim.id)) continue;
       const state = states[index];
       if (state !== "gone") claim.since = sent;
+      // "waiting" of a claim that is held is old news: the grant came after this answer, and was heard before it.
       if (state === "held") this.#hold(claim);
-      else if (claim.held) this.#lose(claim);
+      else if (state === "gone" && claim.held) this.#lose(claim);
       else if (state === "gone") again.push(claim);
     }
     // Waiters that Redis took for dead, or that it forgot: they lost their place, not their wish.

@@ -186,7 +186,11 @@ async function end(
   const problem = problemOf(error, `/v1/jobs/${record.id}`);
   if (error.retryable && record.attempt < record.spec.attempts) {
     logger.warn({ err: error, attempt: record.attempt }, "copy failed, to be tried again");
-    return (await recorder.finish((r) => retrying(r, problem))) ? { type: "retry", error } : ENDED;
+    return (await recorder.finish((r) =>
+      r.cancelRequested ? canceled(r, now()) : retrying(r, problem),
+    ))
+      ? { type: "retry", error }
+      : ENDED;
   }
   logger.error({ err: error }, "copy failed");
   return (await recorder.finish((r) => failed(r, problem, now())))

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createServer, connect as dial, type Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { connect, PREFIX } from "../../src/jobs/redis.ts";
 import { RedisSemaphores } from "../../src/worker/redis-semaphore.ts";
+import { freezingProxy } from "../support/freezing-proxy.ts";
 import { until } from "../support/jobs.ts";
 import { emptyRedis } from "../support/redis.ts";
 import type { Order } from "../support/semaphore-process.ts";
@@ -135,31 +135,6 @@ test("processes that are killed at random leave permits that return within a lea
   await empty(one.redis);
 });
 
-/** Passes bytes on between its clients and a Unix socket or a port, until it is frozen: then they stay where they are. */
-async function freezingProxy(target: string) {
-  const sockets: Socket[] = [];
-  const far = target.startsWith("/")
-    ? { path: target }
-    : { port: Number(new URL(target).port), host: new URL(target).hostname };
-  const server = createServer((near) => {
-    const other = dial(far);
-    near.pipe(other);
-    other.pipe(near);
-    for (const socket of [near, other]) sockets.push(socket.on("error", () => {}));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  const database = target.startsWith("/") ? "" : new URL(target).pathname;
-  return {
-    url: `redis://127.0.0.1:${port}${database}`,
-    freeze: () => sockets.forEach((socket) => socket.unpipe().pause()),
-    close: () => {
-      server.close();
-      sockets.forEach((socket) => socket.destroy());
-    },
-  };
-}
-
 /**
  * A process works under the only permit, then cannot renew it, and nobody can tell it: it is cut off from Redis, and perhaps stopped
  * besides, until another has the permit. Returns how many chunks it did after that, and what ended it ("" if nothing did).
@@ -170,7 +145,7 @@ async function loseLease(
 ): Promise<{ late: number; reason: string }> {
   const url = await emptyRedis();
   await using other = side(url, 600);
-  const proxy = await freezingProxy(url);
+  await using proxy = await freezingProxy(url);
   const child = spawn({
     url: proxy.url,
     witness: url,
@@ -198,7 +173,6 @@ async function loseLease(
   await ended;
   next.end();
   await next.done;
-  proxy.close();
   const entries = (await other.redis.xrange("witness:chunks", "-", "+")).map(
     ([, fields]) => fields[1],
   );
@@ -361,7 +335,7 @@ test("a holder whose permit Redis has forgotten is aborted, a waiter that was fo
 
 test("a task that ends while Redis is away is not kept from ending", async () => {
   const url = await emptyRedis();
-  const proxy = await freezingProxy(url);
+  await using proxy = await freezingProxy(url);
   await using one = side(proxy.url, 300);
   const held = hold(one, 1);
   await held.whenBegun;
@@ -374,5 +348,29 @@ test("a task that ends while Redis is away is not kept from ending", async () =>
   const next = hold(two, 1);
   await next.whenBegun;
   next.end();
-  proxy.close();
+});
+
+test("a grant that is heard before the answer to the question stays good when that answer comes", async () => {
+  const url = await emptyRedis();
+  await using one = side(url);
+  await using proxy = await freezingProxy(url);
+  await using direct = side(url);
+  await using cut = side(proxy.url);
+  await using semaphores = new RedisSemaphores({ redis: cut.redis, subscriber: direct.subscriber });
+  const asks = { ...direct, semaphores };
+  const warm = hold(asks, 2);
+  await warm.whenBegun;
+  const first = hold(one, 2);
+  await first.whenBegun;
+  proxy.silence();
+  const waiter = hold(asks, 2);
+  await waiting(one.redis, 1);
+  first.end();
+  const permit = await waiter.whenBegun;
+  proxy.answer();
+  await cut.redis.ping();
+  assert.equal(permit.aborted, false);
+  warm.end();
+  waiter.end();
+  await empty(one.redis);
 });

@@ -1,0 +1,14 @@
+// A certificate for tests that only read one; made with `openssl req -x509 -days 36500`, its key was thrown away.
+
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBnTCCAUOgAwIBAgIUVAmEgvujNLtEMEIJhlCIgBCZHaIwCgYIKoZIzj0EAwIw
+IzEhMB8GA1UEAwwYdHJhbnNzaGlwIHRlc3QgYXV0aG9yaXR5MCAXDTI2MTEyNDA0
+MTYwMVoYDzIxMjYxMDMxMDQxNjAxWjAjMSEwHwYDVQQDDBh0cmFuc3NoaXAgdGVz
+dCBhdXRob3JpdHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATDmZe33nr9mFh5
+5D6LjuHkhC9xp/lPnudgcFKdOx/W9q3ExNMd0QfP7KIfoHexZsgvAavs/8Xvn1GC
+VeBaq3SXo1MwUTAdBgNVHQ4EFgQUJu9uiktYA2xIq0xvOwNVOUUE8BIwHwYDVR0j
+BBgwFoAUJu9uiktYA2xIq0xvOwNVOUUE8BIwDwYDVR0TAQH/BAUwAwEB/zAKBggq
+hkjOPQQDAgNIADBFAiBk7qW2bWId59EOlEzm4stRL7lZ/pevCOv+rPVMLUqDZQIh
+AIVv4Xpgv8vYyVgUoPl8oirnC250gEHsiA1bqgJ0pXMW
+-----END CERTIFICATE-----
+`;

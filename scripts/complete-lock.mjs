@@ -12,7 +12,8 @@ export function completeLock(lock) {
   for (const [path, { optionalDependencies = {}, dev }] of Object.entries(lock.packages)) {
     for (const [name, version] of Object.entries(optionalDependencies)) {
       if (isLocked(packages, path, name)) continue;
-      if (!/^\d+\.\d+\.\d+$/.test(version)) throw new Error(`${name}@${version}: optional, not served, and not one exact version`);
+      if (!/^\d+\.\d+\.\d+$/.test(version))
+        throw new Error(`${name}@${version}: optional, not served, and not one exact version`);
       packages[`node_modules/${name}`] = platformEntry(name, version, dev);
     }
   }
@@ -22,8 +23,13 @@ export function completeLock(lock) {
 
 /** Looks where Node would look: below the package that asks, then further and further up. */
 function isLocked(packages, path, name) {
-  for (let folder = path; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))) {
-    if (packages[`${folder === "" ? "" : `${folder}/`}node_modules/${name}`] !== undefined) return true;
+  for (
+    let folder = path;
+    ;
+    folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))
+  ) {
+    if (packages[`${folder === "" ? "" : `${folder}/`}node_modules/${name}`] !== undefined)
+      return true;
     if (folder === "") return false;
   }
 }
@@ -31,8 +37,18 @@ function isLocked(packages, path, name) {
 /** What npm writes about a package for one platform, as far as its name tells. */
 function platformEntry(name, version, dev) {
   const words = name.slice(name.lastIndexOf("/") + 1).split("-");
-  const find = (known) => known.filter((word) => words.some((part) => part === word || (word === "arm" && part.startsWith("arm") && part !== "arm64")));
-  const libc = words.includes("musl") || words.includes("musleabihf") ? ["musl"] : words.includes("gnu") || words.includes("gnueabihf") ? ["glibc"] : [];
+  const find = (known) =>
+    known.filter((word) =>
+      words.some(
+        (part) => part === word || (word === "arm" && part.startsWith("arm") && part !== "arm64"),
+      ),
+    );
+  const libc =
+    words.includes("musl") || words.includes("musleabihf")
+      ? ["musl"]
+      : words.includes("gnu") || words.includes("gnueabihf")
+        ? ["glibc"]
+        : [];
   return {
     version,
     cpu: find(PROCESSORS),

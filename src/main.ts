@@ -40,7 +40,8 @@ export async function untilReady(url: string, signal: AbortSignal): Promise<void
     await answer?.body?.cancel();
     if (answer?.ok) return;
     signal.throwIfAborted();
-    if (performance.now() > deadline) throw new Error(`the API at ${url} was not ready within ${READY_TIMEOUT_MS / 1000} s`);
+    if (performance.now() > deadline)
+      throw new Error(`the API at ${url} was not ready within ${READY_TIMEOUT_MS / 1000} s`);
     await sleep(50, undefined, { signal });
   }
 }
@@ -81,7 +82,13 @@ async function main(signals: ReturnType<typeof onSignals>): Promise<void> {
   const failed = new AbortController();
   const given = env["REDIS_URL"] !== undefined;
   if (!given) {
-    const redis = resources.use(await ownRedis(LOCAL, (error) => (error === undefined ? console.error("Redis ended; it is started again") : failed.abort(error))));
+    const redis = resources.use(
+      await ownRedis(LOCAL, (error) =>
+        error === undefined
+          ? console.error("Redis ended; it is started again")
+          : failed.abort(error),
+      ),
+    );
     env["REDIS_URL"] = redis.url;
     signals.again(() => redis.kill());
   }
@@ -90,7 +97,8 @@ async function main(signals: ReturnType<typeof onSignals>): Promise<void> {
 
   let ready = false;
   const died = (name: string, how: string, pauseMs: number) => {
-    if (!ready && name === "API") failed.abort(new Error(`the API did not start (${how}); it said why above`));
+    if (!ready && name === "API")
+      failed.abort(new Error(`the API did not start (${how}); it said why above`));
     else console.error(`${name} ended (${how}); it is started again in ${pauseMs / 1000} s`);
   };
   const supervisor = resources.use(new Supervisor({ env, output: "inherit", died }));
@@ -101,7 +109,9 @@ async function main(signals: ReturnType<typeof onSignals>): Promise<void> {
   await untilReady(addressOf(config), end);
   ready = true;
   console.log(welcome(config, given ? "REDIS_URL" : ".local/redis"));
-  await new Promise<void>((resolve) => end.addEventListener("abort", () => resolve(), { once: true }));
+  await new Promise<void>((resolve) =>
+    end.addEventListener("abort", () => resolve(), { once: true }),
+  );
   failed.signal.throwIfAborted();
   console.log("stopping: waiting for running jobs (once more Ctrl-C: at once)");
 }

@@ -17,7 +17,9 @@ interface Note {
 /** The npm start that has this clone's Redis already. */
 export class RunsAlready extends Error {
   constructor(pid: number) {
-    super(`transship is running here already (process ${pid}). Stop that one, or give this one another Redis in REDIS_URL and another PORT.`);
+    super(
+      `transship is running here already (process ${pid}). Stop that one, or give this one another Redis in REDIS_URL and another PORT.`,
+    );
   }
 }
 
@@ -39,18 +41,25 @@ export async function ownRedis(folder: string, lost: (error?: unknown) => void):
   const note = join(folder, "running.json");
   const left = await takeNote(note);
   const start = () => startRedis({ dir: join(folder, "redis") });
-  const record = ({ url, pid }: RedisServer) => writeFile(note, JSON.stringify({ pid: process.pid, redis: { url, pid } } satisfies Note));
+  const record = ({ url, pid }: RedisServer) =>
+    writeFile(note, JSON.stringify({ pid: process.pid, redis: { url, pid } } satisfies Note));
   try {
     let redis = (left && (await adopt(left))) ?? (await start());
     await record(redis);
     const stop = new AbortController();
-    const watching = watch(stop.signal, () => redis.pid, lost, async () => {
-      await redis[Symbol.asyncDispose]();
-      const { url } = redis;
-      redis = await start();
-      await record(redis);
-      if (redis.url !== url) throw new Error("Redis had to be started at another address; start again");
-    });
+    const watching = watch(
+      stop.signal,
+      () => redis.pid,
+      lost,
+      async () => {
+        await redis[Symbol.asyncDispose]();
+        const { url } = redis;
+        redis = await start();
+        await record(redis);
+        if (redis.url !== url)
+          throw new Error("Redis had to be started at another address; start again");
+      },
+    );
     return {
       url: redis.url,
       kill: () => void signal(redis.pid, "SIGKILL"),
@@ -68,7 +77,12 @@ export async function ownRedis(folder: string, lost: (error?: unknown) => void):
 }
 
 /** Looks whether the process is alive, and starts another if not. Never rejects. */
-async function watch(stop: AbortSignal, pid: () => number, lost: (error?: unknown) => void, restart: () => Promise<void>): Promise<void> {
+async function watch(
+  stop: AbortSignal,
+  pid: () => number,
+  lost: (error?: unknown) => void,
+  restart: () => Promise<void>,
+): Promise<void> {
   for (;;) {
     await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => {});
     if (stop.aborted) return;
@@ -122,8 +136,18 @@ async function isOneOfUs(pid: number): Promise<boolean> {
   return isAlive(pid);
 }
 
-async function adopt({ url, pid }: { readonly url: string; readonly pid: number }): Promise<RedisServer | undefined> {
-  const redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+async function adopt({
+  url,
+  pid,
+}: {
+  readonly url: string;
+  readonly pid: number;
+}): Promise<RedisServer | undefined> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
   redis.on("error", () => {});
   try {
     await redis.connect();

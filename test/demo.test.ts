@@ -17,22 +17,41 @@ import { inDir, verify } from "../src/demo/verify.ts";
 import { viewLines } from "../src/demo/view.ts";
 
 const MIB = 1024 ** 2;
-const layer: DemoBlob = { digest: "sha256:aa", size: 4 * MIB, kind: "layer", name: "shell", platforms: ["linux/amd64"] };
-const shared: DemoBlob = { digest: "sha256:bb", size: MIB, kind: "layer", name: "data", platforms: ["linux/amd64", "linux/arm64"] };
-const event = (type: string, { digest, size }: DemoBlob, more: object = {}) => ({ type, data: { artifact: { digest, size }, ...more } });
+const layer: DemoBlob = {
+  digest: "sha256:aa",
+  size: 4 * MIB,
+  kind: "layer",
+  name: "shell",
+  platforms: ["linux/amd64"],
+};
+const shared: DemoBlob = {
+  digest: "sha256:bb",
+  size: MIB,
+  kind: "layer",
+  name: "data",
+  platforms: ["linux/amd64", "linux/arm64"],
+};
+const event = (type: string, { digest, size }: DemoBlob, more: object = {}) => ({
+  type,
+  data: { artifact: { digest, size }, ...more },
+});
 
 async function* pieces(...texts: string[]): AsyncGenerator<string> {
   yield* texts;
 }
 
 test("events are read whole, wherever the network cuts them, and comments are skipped", async () => {
-  const text = 'id: 1\nevent: queued\ndata: {"a":1}\n\n: still here\n\nevent: blob-new\ndata: {\ndata: }\n\n';
+  const text =
+    'id: 1\nevent: queued\ndata: {"a":1}\n\n: still here\n\nevent: blob-new\ndata: {\ndata: }\n\n';
   const expected = [
     { type: "queued", data: '{"a":1}' },
     { type: "blob-new", data: "{\n}" },
   ];
   for (let cut = 0; cut <= text.length; cut++) {
-    assert.deepEqual(await Array.fromAsync(parseEvents(pieces(text.slice(0, cut), text.slice(cut)))), expected);
+    assert.deepEqual(
+      await Array.fromAsync(parseEvents(pieces(text.slice(0, cut), text.slice(cut)))),
+      expected,
+    );
   }
 });
 
@@ -40,18 +59,29 @@ test("a blob's state follows its events, and a blob that two images share is cop
   const progress = new Progress([layer, shared]);
   progress.add(event("blob-new", layer), 1000);
   progress.add(event("blob-read", layer, { offset: MIB }), 2000);
-  assert.deepEqual(progress.view().blobs[0], { blob: layer, state: "moving", offset: MIB, rate: MIB });
+  assert.deepEqual(progress.view().blobs[0], {
+    blob: layer,
+    state: "moving",
+    offset: MIB,
+    rate: MIB,
+  });
   assert.equal(progress.add(event("blob-done", layer, { offset: 4 * MIB }), 3000)?.state, "copied");
   progress.add(event("blob-new", shared), 3000);
   progress.add(event("blob-done", shared, { offset: MIB }), 3500);
   assert.equal(progress.add(event("blob-skipped", shared, { reason: "exists" }), 4000), undefined);
   const { bytesDone, bytesTotal, blobs } = progress.view();
-  assert.deepEqual([bytesDone, bytesTotal, blobs.map(({ state }) => state)], [5 * MIB, 5 * MIB, ["copied", "copied"]]);
+  assert.deepEqual(
+    [bytesDone, bytesTotal, blobs.map(({ state }) => state)],
+    [5 * MIB, 5 * MIB, ["copied", "copied"]],
+  );
 });
 
 test("a blob that was there before is done without having moved", () => {
   const progress = new Progress([shared]);
-  assert.equal(progress.add(event("blob-skipped", shared, { reason: "exists" }), 0)?.state, "exists");
+  assert.equal(
+    progress.add(event("blob-skipped", shared, { reason: "exists" }), 0)?.state,
+    "exists",
+  );
   assert.deepEqual([progress.view().bytesDone, progress.view().rate], [MIB, 0]);
 });
 
@@ -60,13 +90,25 @@ test("no line is wider than the terminal, and a bar is as long as what arrived",
   progress.add(event("blob-new", layer), 0);
   progress.add(event("blob-read", layer, { offset: 2 * MIB }), 1000);
   for (const columns of [20, 40, 60, 80, 100, 200]) {
-    const lines = viewLines(progress.view(), ({ offset }) => offset, columns).map(stripVTControlCharacters);
+    const lines = viewLines(progress.view(), ({ offset }) => offset, columns).map(
+      stripVTControlCharacters,
+    );
     assert.equal(lines.length, 3);
-    assert.ok(lines.every((line) => line.length < columns), `${columns} columns:\n${lines.join("\n")}`);
+    assert.ok(
+      lines.every((line) => line.length < columns),
+      `${columns} columns:\n${lines.join("\n")}`,
+    );
   }
-  const [first = "", second = "", total = ""] = viewLines(progress.view(), ({ offset }) => offset, 80).map(stripVTControlCharacters);
+  const [first = "", second = "", total = ""] = viewLines(
+    progress.view(),
+    ({ offset }) => offset,
+    80,
+  ).map(stripVTControlCharacters);
   assert.match(first, /linux\/amd64 +shell +━+─+ +2\.0 \/ 4\.0 MiB +2\.0 MiB\/s/);
-  assert.equal((first.match(/━/g) ?? []).length, Math.floor(((first.match(/[━─]/g) ?? []).length) / 2));
+  assert.equal(
+    (first.match(/━/g) ?? []).length,
+    Math.floor((first.match(/[━─]/g) ?? []).length / 2),
+  );
   assert.match(second, /both +data +─+ +1\.0 MiB/);
   assert.match(total, /total .* 2\.0 \/ 5\.0 MiB/);
 });
@@ -76,7 +118,12 @@ function tarOf(content: Buffer): Buffer {
   const header = Buffer.alloc(512);
   header.write("file", 0);
   header.write(content.length.toString(8).padStart(11, "0"), 124);
-  return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512), Buffer.alloc(10_240)]);
+  return Buffer.concat([
+    header,
+    content,
+    Buffer.alloc((512 - (content.length % 512)) % 512),
+    Buffer.alloc(10_240),
+  ]);
 }
 
 test("an archive loses its end and nothing else, even where its last file is all zeros", () => {
@@ -86,7 +133,9 @@ test("an archive loses its end and nothing else, even where its last file is all
 });
 
 /** A list of one image with one layer, as a `dir:` folder. */
-async function dirImage(): Promise<{ folder: string; layerFile: string; digest: string; childFile: string } & AsyncDisposable> {
+async function dirImage(): Promise<
+  { folder: string; layerFile: string; digest: string; childFile: string } & AsyncDisposable
+> {
   const folder = await mkdtemp(join(tmpdir(), "transship-verify-"));
   const put = async (content: string, name = (hex: string) => hex) => {
     const hex = createHash("sha256").update(content).digest("hex");
@@ -95,9 +144,18 @@ async function dirImage(): Promise<{ folder: string; layerFile: string; digest: 
   };
   const blob = await put("a layer");
   const config = await put("{}");
-  const child = await put(JSON.stringify({ config, layers: [blob, blob] }), (hex) => `${hex}.manifest.json`);
+  const child = await put(
+    JSON.stringify({ config, layers: [blob, blob] }),
+    (hex) => `${hex}.manifest.json`,
+  );
   const list = await put(JSON.stringify({ manifests: [child] }), () => "manifest.json");
-  return { folder, layerFile: blob.file, childFile: child.file, digest: list.digest, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  return {
+    folder,
+    layerFile: blob.file,
+    childFile: child.file,
+    digest: list.digest,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
 }
 
 test("a whole copy is found whole, each blob counted once", async () => {

@@ -27,4 +27,9 @@ export function timed(line, work) {
 }
 
 /** The last lines of a program's output that say anything. */
-export const lastLines = (text, count = 8) => text.split("\n").filter((line) => line.trim() !== "").slice(-count).join("\n");
+export const lastLines = (text, count = 8) =>
+  text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .slice(-count)
+    .join("\n");

@@ -12,7 +12,9 @@ const work = join(local, "apt");
 /** Folders of shared libraries below the unpacked root. */
 export function libraryDirs() {
   const triplet = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch];
-  return triplet === undefined ? [] : [join(debianRoot, "usr/lib", triplet), join(debianRoot, "lib", triplet)];
+  return triplet === undefined
+    ? []
+    : [join(debianRoot, "usr/lib", triplet), join(debianRoot, "lib", triplet)];
 }
 
 /**
@@ -23,7 +25,9 @@ export function unpackPackages(wishes) {
   if (!hasApt()) return { failures: wishes.map(() => "this system has no apt") };
   const names = wishes.map(([first]) => first).join(", ");
   try {
-    return timed(`unpacking from the distribution's packages, without installing: ${names}`, () => fetchAndUnpack(wishes));
+    return timed(`unpacking from the distribution's packages, without installing: ${names}`, () =>
+      fetchAndUnpack(wishes),
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -31,9 +35,11 @@ export function unpackPackages(wishes) {
 
 function fetchAndUnpack(wishes) {
   rmSync(work, { recursive: true, force: true });
-  for (const dir of ["state/lists/partial", "cache/archives/partial", "debs"]) mkdirSync(join(work, dir), { recursive: true });
+  for (const dir of ["state/lists/partial", "cache/archives/partial", "debs"])
+    mkdirSync(join(work, dir), { recursive: true });
   const update = apt(["update"]);
-  if (update.status !== 0) return { failures: wishes.map(() => `apt: ${lastLines(update.stderr, 1)}`) };
+  if (update.status !== 0)
+    return { failures: wishes.map(() => `apt: ${lastLines(update.stderr, 1)}`) };
   const failures = wishes.map((candidates) => {
     const plans = candidates.map(plan);
     const packages = plans.find((found) => found !== undefined);
@@ -58,7 +64,11 @@ function plan(name) {
 function unpackAll(folder) {
   mkdirSync(debianRoot, { recursive: true });
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".deb"))) {
-    const { status, stderr } = spawnSync("dpkg-deb", ["--extract", join(folder, file), debianRoot], { encoding: "utf8" });
+    const { status, stderr } = spawnSync(
+      "dpkg-deb",
+      ["--extract", join(folder, file), debianRoot],
+      { encoding: "utf8" },
+    );
     if (status !== 0) return `dpkg-deb: ${lastLines(stderr, 1)}`;
   }
   return undefined;
@@ -76,7 +86,13 @@ function apt(args) {
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   const env = { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
-  const result = spawnSync("apt-get", ["-q", ...options, ...args], { cwd: join(work, "debs"), env, encoding: "utf8", timeout: 300_000, maxBuffer: 1 << 26 });
+  const result = spawnSync("apt-get", ["-q", ...options, ...args], {
+    cwd: join(work, "debs"),
+    env,
+    encoding: "utf8",
+    timeout: 300_000,
+    maxBuffer: 1 << 26,
+  });
   if (result.signal === "SIGINT") process.exit(130);
   return { ...result, stderr: result.error?.message ?? result.stderr };
 }
@@ -84,4 +100,6 @@ function apt(args) {
 const hasApt = () =>
   process.platform === "linux" &&
   existsSync("/var/lib/dpkg/status") &&
-  ["apt-get", "dpkg-deb"].every((tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status === 0);
+  ["apt-get", "dpkg-deb"].every(
+    (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status === 0,
+  );

@@ -13,12 +13,28 @@ export function installPackages() {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   if (existsSync(ownNode) && isInstalled(lock, readInstalled())) return;
   const { npm_execpath: npmFile } = process.env;
-  const [npm, ...first] = npmFile === undefined || !/npm-cli\.c?js$/.test(npmFile) ? ["npm"] : [process.execPath, npmFile];
+  const [npm, ...first] =
+    npmFile === undefined || !/npm-cli\.c?js$/.test(npmFile)
+      ? ["npm"]
+      : [process.execPath, npmFile];
   // The project's Node is a development dependency, and its install script fetches it: no setting of this machine may skip either.
-  const args = [...first, "ci", "--include=dev", "--ignore-scripts=false", "--loglevel=error", "--no-audit", "--no-fund"];
-  const result = timed("installing the npm packages (npm ci)", () => spawnSync(npm, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }));
+  const args = [
+    ...first,
+    "ci",
+    "--include=dev",
+    "--ignore-scripts=false",
+    "--loglevel=error",
+    "--no-audit",
+    "--no-fund",
+  ];
+  const result = timed("installing the npm packages (npm ci)", () =>
+    spawnSync(npm, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
+  );
   if (result.signal) process.exit(130);
-  if (result.status !== 0) throw new Impossible(`npm ci failed:\n${lastLines(result.error?.message ?? result.stderr + result.stdout)}`);
+  if (result.status !== 0)
+    throw new Impossible(
+      `npm ci failed:\n${lastLines(result.error?.message ?? result.stderr + result.stdout)}`,
+    );
 }
 
 /** True if each package of the lock is installed in the lock's version; those for other machines are optional and may be missing. */
@@ -47,10 +63,13 @@ export function projectNode() {
   const libraries = join(local, "lib");
   const plain = version();
   if (plain.works) return { program: ownNode };
-  if (!plain.message.includes("libatomic.so.1")) throw new Impossible(`The project's Node does not start: ${plain.message}`);
+  if (!plain.message.includes("libatomic.so.1"))
+    throw new Impossible(`The project's Node does not start: ${plain.message}`);
   if (version(libraries).works) return { program: ownNode, libraries };
   const reason = unpackPackages([["libatomic1"]]).failures[0];
-  const file = libraryDirs().map((dir) => join(dir, "libatomic.so.1")).find(existsSync);
+  const file = libraryDirs()
+    .map((dir) => join(dir, "libatomic.so.1"))
+    .find(existsSync);
   if (file !== undefined) {
     mkdirSync(libraries, { recursive: true });
     copyFileSync(file, join(libraries, "libatomic.so.1"));

@@ -1,6 +1,14 @@
 // Programs that are not npm packages: looked for on PATH, else unpacked from the distribution's own packages.
 
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { local } from "./common.mjs";
 import { debianRoot, libraryDirs, unpackPackages } from "./debian.mjs";
@@ -16,24 +24,37 @@ const PROGRAMS = {
   "redis-server": {
     programs: ["redis-server", "valkey-server"],
     packages: ["redis-server", "valkey-server"],
-    advice: "install redis-server or valkey-server (Debian, Ubuntu: sudo apt-get install -y redis-server; macOS: brew install redis)",
+    advice:
+      "install redis-server or valkey-server (Debian, Ubuntu: sudo apt-get install -y redis-server; macOS: brew install redis)",
   },
   /** A Redis to work with, wherever it runs. */
   redis: {
     unless: "REDIS_URL",
     programs: ["redis-server", "valkey-server"],
     packages: ["redis-server", "valkey-server"],
-    advice: "install redis-server or valkey-server (Debian, Ubuntu: sudo apt-get install -y redis-server; macOS: brew install redis), or set REDIS_URL to one that runs",
+    advice:
+      "install redis-server or valkey-server (Debian, Ubuntu: sudo apt-get install -y redis-server; macOS: brew install redis), or set REDIS_URL to one that runs",
   },
-  registry: { programs: ["docker-registry", "registry"], packages: ["docker-registry"], advice: "install docker-registry" },
+  registry: {
+    programs: ["docker-registry", "registry"],
+    packages: ["docker-registry"],
+    advice: "install docker-registry",
+  },
   skopeo: { programs: ["skopeo"], packages: ["skopeo"], advice: "install skopeo" },
   umoci: { programs: ["umoci"], packages: ["umoci"], advice: "install umoci" },
+  openssl: { programs: ["openssl"], packages: ["openssl"], advice: "install openssl" },
+  curl: { programs: ["curl"], packages: ["curl"], advice: "install curl" },
 };
 
 /** Which of `names` are there and which are not. */
 export function findPrograms(names, env) {
-  const folders = [...(env.PATH ?? "").split(delimiter).filter((folder) => folder !== ""), programsDir];
-  const there = ({ programs, unless }) => Boolean(env[unless]) || programs.some((program) => folders.some((folder) => isProgram(join(folder, program))));
+  const folders = [
+    ...(env.PATH ?? "").split(delimiter).filter((folder) => folder !== ""),
+    programsDir,
+  ];
+  const there = ({ programs, unless }) =>
+    Boolean(env[unless]) ||
+    programs.some((program) => folders.some((folder) => isProgram(join(folder, program))));
   const missing = names.filter((name) => {
     if (PROGRAMS[name] === undefined) throw new Error(`unknown program ${name}`);
     return !there(PROGRAMS[name]);
@@ -46,12 +67,19 @@ export function unpackPrograms(names) {
   const wanted = names.map((name) => PROGRAMS[name]);
   const { failures } = unpackPackages(wanted.map(({ packages }) => packages));
   return names.flatMap((name, i) => {
-    const program = PROGRAMS[name].programs.find((file) => existsSync(join(debianRoot, "usr/bin", file)));
+    const program = PROGRAMS[name].programs.find((file) =>
+      existsSync(join(debianRoot, "usr/bin", file)),
+    );
     if (failures[i] === undefined && program !== undefined) {
       writeLauncher(program);
       return [];
     }
-    return [{ name, reason: `${name} is missing, and it could not be fetched (${failures[i] ?? "its package has another program"}): ${PROGRAMS[name].advice}.` }];
+    return [
+      {
+        name,
+        reason: `${name} is missing, and it could not be fetched (${failures[i] ?? "its package has another program"}): ${PROGRAMS[name].advice}.`,
+      },
+    ];
   });
 }
 

@@ -2,7 +2,7 @@
 // tests hold every answer to its schema here.
 
 import { Type, type TSchema } from "typebox";
-import { CODES } from "../errors.ts";
+import { CODES } from "../codes.ts";
 import { JOB, PROBLEM } from "./examples.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { Options, strict } from "./schemas.ts";

@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Side } from "../errors.ts";
 import type { ImageReference } from "../image/reference.ts";
-import type { Credentials, JobSecrets } from "../jobs/job.ts";
+import type { Credentials, JobSecrets } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
 import type { JobRequest, RequestContext } from "./schemas.ts";
 

@@ -3,7 +3,7 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
-import { CODES } from "../errors.ts";
+import { CODES } from "../codes.ts";
 import metadata from "../../package.json" with { type: "json" };
 
 const row = ([code, { status, retryable, title, remedy }]: [

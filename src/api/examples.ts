@@ -1,6 +1,7 @@
 // Examples for openapi.yaml; the linter holds them to the schemas.
 
-import type { JobView, Problem } from "../jobs/job.ts";
+import type { Problem } from "../jobs/record.ts";
+import type { JobView } from "../jobs/view.ts";
 
 const SOURCE = "docker://registry.example.com/team/app:1.2";
 const DESTINATION = "docker://mirror.example.com/team/app:1.2";

@@ -3,7 +3,8 @@
 import type { FastifyReply } from "fastify";
 import { CopyError } from "../errors.ts";
 import { canonicalJson, parseIdempotencyKey } from "../jobs/idempotency.ts";
-import { isFinal, viewOf, type JobView } from "../jobs/job.ts";
+import { isFinal } from "../jobs/record.ts";
+import { viewOf, type JobView } from "../jobs/view.ts";
 import type { Filter } from "../jobs/list.ts";
 import type { Stored } from "../jobs/store.ts";
 import { answer, headerSchemas, problems } from "./answers.ts";

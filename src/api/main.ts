@@ -1,5 +1,6 @@
 // An API process: wires what answers requests, listens, and closes it all in order.
 
+import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
@@ -11,9 +12,12 @@ import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
 import { startSweep } from "../jobs/sweep.ts";
 import { createLogger } from "../logger.ts";
-import { buildServer } from "./server.ts";
+import { buildServer, type App } from "./server.ts";
 
 const SWEEP_MS = 10_000;
+const CONNECT_MS = 2000;
+/** How long requests that run may go on while the process closes. */
+const GRACE_MS = 10_000;
 
 export interface RunningApi {
   readonly url: string;
@@ -24,6 +28,10 @@ export interface RunningApi {
 /** Answers at `url` once this resolves, whether or not Redis does. Throws where the address cannot be had. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
   const redis = connect(config.redisUrl, "hasty");
+  // Where the store is there, not even the first request is to find it away; where it is not, this ends at once.
+  const connected = once(redis, "ready", { signal: AbortSignal.timeout(CONNECT_MS) }).catch(
+    () => {},
+  );
   const subscriber = connect(config.redisUrl, "patient");
   const queue = new JobQueue(config.redisUrl, "hasty");
   const bell = new Bell(subscriber);
@@ -45,12 +53,13 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const sweep = startSweep({ redis, jobs, queue, everyMs: SWEEP_MS, failed });
   const close = async () => {
     closing.abort();
-    await app.close();
+    await closeServer(app);
     await sweep[Symbol.asyncDispose]();
     await bell[Symbol.asyncDispose]();
     await queue[Symbol.asyncDispose]();
     for (const client of [subscriber, redis]) client.disconnect();
   };
+  await connected;
   try {
     await app.listen({
       host: config.host,
@@ -66,6 +75,18 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     close,
   };
+}
+
+/** Fastify closes connections that are idle at first; those that become so later, or never, are closed here. */
+async function closeServer(app: App): Promise<void> {
+  const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+  const last = setTimeout(() => app.server.closeAllConnections(), GRACE_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(last);
+  }
 }
 
 if (import.meta.main) {

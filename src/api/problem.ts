@@ -2,7 +2,8 @@
 
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { CopyError, toCopyError } from "../errors.ts";
-import { problemOf, type Problem } from "../jobs/job.ts";
+import type { Problem } from "../jobs/record.ts";
+import { problemOf } from "../jobs/view.ts";
 import { faultsOf } from "./faults.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";

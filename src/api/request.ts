@@ -6,7 +6,7 @@ import { parseDigest } from "../image/digest.ts";
 import { isObject } from "../image/json.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { parseReference, type ImageReference } from "../image/reference.ts";
-import type { JobSecrets, JobSpec, SideContext } from "../jobs/job.ts";
+import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
 import { checkSide, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { DEFAULTS, REFERENCE_LIMIT, type JobRequest, type RequestContext } from "./schemas.ts";

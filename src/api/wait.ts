@@ -1,7 +1,7 @@
 // Waiting for a job's next change of state, as `Prefer: wait=N` asks for (RFC 7240, 4.3).
 
 import { jobBell, type Bell } from "../jobs/bell.ts";
-import { isFinal } from "../jobs/job.ts";
+import { isFinal } from "../jobs/record.ts";
 import type { Jobs, Stored } from "../jobs/store.ts";
 
 const LIMIT_SECONDS = 60;

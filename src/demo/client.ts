@@ -35,15 +35,22 @@ export async function postJob(api: string, job: JobRequest, signal: AbortSignal)
     signal,
   });
   const location = response.headers.get("location");
-  if (response.status !== 202 || location === null) throw new Error(`the job was not accepted: ${response.status} ${await response.text()}`);
+  if (response.status !== 202 || location === null)
+    throw new Error(`the job was not accepted: ${response.status} ${await response.text()}`);
   return new URL(location, api).href;
 }
 
 /** The job's events from the first to the last. Throws if the stream breaks off before. */
 export async function* eventsOf(job: string, signal: AbortSignal): AsyncGenerator<JobEvent> {
-  const response = await fetch(`${job}/events`, { headers: { accept: "text/event-stream" }, signal });
-  if (!response.ok || response.body === null) throw new Error(`no events: ${response.status} ${await response.text()}`);
-  for await (const { type, data } of parseEvents(response.body.pipeThrough(new TextDecoderStream()))) {
+  const response = await fetch(`${job}/events`, {
+    headers: { accept: "text/event-stream" },
+    signal,
+  });
+  if (!response.ok || response.body === null)
+    throw new Error(`no events: ${response.status} ${await response.text()}`);
+  for await (const { type, data } of parseEvents(
+    response.body.pipeThrough(new TextDecoderStream()),
+  )) {
     yield { type, data: JSON.parse(data) as EventData };
     if (type === "succeeded" || type === "failed" || type === "canceled") return;
   }
@@ -51,7 +58,9 @@ export async function* eventsOf(job: string, signal: AbortSignal): AsyncGenerato
 }
 
 /** Server-Sent Events out of pieces of text (WHATWG HTML, "9.2.6 Interpreting an event stream"), less what the service never sends. */
-export async function* parseEvents(pieces: AsyncIterable<string>): AsyncGenerator<{ readonly type: string; readonly data: string }> {
+export async function* parseEvents(
+  pieces: AsyncIterable<string>,
+): AsyncGenerator<{ readonly type: string; readonly data: string }> {
   let rest = "";
   let type = "message";
   let data: string[] = [];

@@ -54,8 +54,15 @@ interface Descriptor {
 }
 
 /** The image from `cache`, made there first if it is missing. `say` hears what takes time. */
-export async function demoImage(cache: string, say: (line: string) => void, signal: AbortSignal): Promise<DemoImage> {
-  const recipe = createHash("sha256").update(JSON.stringify([PLATFORMS, LAYERS])).digest("hex").slice(0, 12);
+export async function demoImage(
+  cache: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<DemoImage> {
+  const recipe = createHash("sha256")
+    .update(JSON.stringify([PLATFORMS, LAYERS]))
+    .digest("hex")
+    .slice(0, 12);
   const folder = join(cache, `image-${recipe}`);
   const known = await readFile(join(folder, "demo.json"), "utf8").catch(() => undefined);
   if (known !== undefined) return { ...(JSON.parse(known) as Omit<DemoImage, "folder">), folder };
@@ -74,7 +81,12 @@ export async function demoImage(cache: string, say: (line: string) => void, sign
   }
 }
 
-async function makeImage(layout: string, work: string, say: (line: string) => void, signal: AbortSignal): Promise<Omit<DemoImage, "folder">> {
+async function makeImage(
+  layout: string,
+  work: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Omit<DemoImage, "folder">> {
   const blobsDir = join(layout, "blobs/sha256");
   await mkdir(blobsDir, { recursive: true });
   const put = async (mediaType: string, bytes: Buffer): Promise<Descriptor> => {
@@ -84,8 +96,12 @@ async function makeImage(layout: string, work: string, say: (line: string) => vo
   };
   const made: Made[] = [];
   const shared = new Map<string, Layer>();
-  say(`making the image from the distribution's packages: ${PLATFORMS.map(({ platform }) => nameOf(platform)).join(", ")}`);
-  const sources = await Promise.all(PLATFORMS.map(({ debian }) => openPackages(debian, join(work, debian), signal)));
+  say(
+    `making the image from the distribution's packages: ${PLATFORMS.map(({ platform }) => nameOf(platform)).join(", ")}`,
+  );
+  const sources = await Promise.all(
+    PLATFORMS.map(({ debian }) => openPackages(debian, join(work, debian), signal)),
+  );
   for (const [i, { platform }] of PLATFORMS.entries()) {
     const layers = await makeLayers(sources[i] as Packages, shared, put);
     made.push(await makeManifest(platform, layers, put));
@@ -93,9 +109,16 @@ async function makeImage(layout: string, work: string, say: (line: string) => vo
   const manifests = made.map(({ manifest, platform }) => ({ ...manifest, platform }));
   const index = await put(INDEX, json({ schemaVersion: 2, mediaType: INDEX, manifests }));
   const named = { ...index, annotations: { "org.opencontainers.image.ref.name": "1.0" } };
-  await writeFile(join(layout, "index.json"), json({ schemaVersion: 2, mediaType: INDEX, manifests: [named] }));
+  await writeFile(
+    join(layout, "index.json"),
+    json({ schemaVersion: 2, mediaType: INDEX, manifests: [named] }),
+  );
   await writeFile(join(layout, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
-  return { digest: index.digest, platforms: made.map(({ platform }) => nameOf(platform)), blobs: blobsOf(made) };
+  return {
+    digest: index.digest,
+    platforms: made.map(({ platform }) => nameOf(platform)),
+    blobs: blobsOf(made),
+  };
 }
 
 type Put = (mediaType: string, bytes: Buffer) => Promise<Descriptor>;
@@ -115,21 +138,31 @@ interface Made {
   readonly layers: readonly Layer[];
 }
 
-async function makeLayers(packages: Packages, shared: Map<string, Layer>, put: Put): Promise<Layer[]> {
+async function makeLayers(
+  packages: Packages,
+  shared: Map<string, Layer>,
+  put: Put,
+): Promise<Layer[]> {
   const layers: Layer[] = [];
   const below = new Set<string>();
   for (const plan of LAYERS) {
     const all = plan.shared ? plan.packages : await packages.withDependencies(plan.packages);
     const own = all.filter((name) => !below.has(name));
     for (const name of own) below.add(name);
-    const layer = shared.get(plan.name) ?? (await makeLayer(plan.name, own, await packages.tar(own), put));
+    const layer =
+      shared.get(plan.name) ?? (await makeLayer(plan.name, own, await packages.tar(own), put));
     if (plan.shared) shared.set(plan.name, layer);
     layers.push(layer);
   }
   return layers;
 }
 
-async function makeLayer(name: string, packages: readonly string[], tar: Buffer, put: Put): Promise<Layer> {
+async function makeLayer(
+  name: string,
+  packages: readonly string[],
+  tar: Buffer,
+  put: Put,
+): Promise<Layer> {
   const diffId = `sha256:${createHash("sha256").update(tar).digest("hex")}`;
   return { name, packages, descriptor: await put(LAYER, await gzip(tar)), diffId };
 }
@@ -141,17 +174,33 @@ async function makeManifest(platform: Platform, layers: readonly Layer[], put: P
       ...platform,
       config: { Cmd: ["/bin/bash"], Env: ["PATH=/usr/local/bin:/usr/bin:/bin"] },
       rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
-      history: layers.map(({ name, packages }) => ({ created_by: `packages: ${packages.join(" ")}`, comment: name })),
+      history: layers.map(({ name, packages }) => ({
+        created_by: `packages: ${packages.join(" ")}`,
+        comment: name,
+      })),
     }),
   );
-  const manifest = await put(MANIFEST, json({ schemaVersion: 2, mediaType: MANIFEST, config, layers: layers.map(({ descriptor }) => descriptor) }));
+  const manifest = await put(
+    MANIFEST,
+    json({
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config,
+      layers: layers.map(({ descriptor }) => descriptor),
+    }),
+  );
   return { platform, manifest, config, layers };
 }
 
 /** Every blob once, in the order of the manifests. */
 function blobsOf(made: readonly Made[]): DemoBlob[] {
   const blobs = new Map<string, DemoBlob>();
-  const add = (kind: DemoBlob["kind"], name: string, platform: Platform, { digest, size }: Descriptor) => {
+  const add = (
+    kind: DemoBlob["kind"],
+    name: string,
+    platform: Platform,
+    { digest, size }: Descriptor,
+  ) => {
     const platforms = [...(blobs.get(digest)?.platforms ?? []), nameOf(platform)];
     blobs.set(digest, { digest, size, kind, name, platforms });
   };

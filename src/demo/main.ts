@@ -30,26 +30,39 @@ interface Leg {
 }
 
 async function main(signal: AbortSignal): Promise<void> {
-  const { values } = parseArgs({ options: { link: { type: "string", default: process.stdout.isTTY ? TERMINAL_LINK_RATE : "0" } } });
+  const { values } = parseArgs({
+    options: { link: { type: "string", default: process.stdout.isTTY ? TERMINAL_LINK_RATE : "0" } },
+  });
   const linkRate = Number(values.link) * 1024 ** 2;
   if (!(linkRate >= 0)) throw new Error("--link must be a number of MiB a second");
-  say(`\n${styleText("bold", "transship")}: an image from an OCI layout to a registry, and from there to a folder\n`);
+  say(
+    `\n${styleText("bold", "transship")}: an image from an OCI layout to a registry, and from there to a folder\n`,
+  );
 
   const image = await demoImage(CACHE, step, signal);
   const bytes = image.blobs.reduce((sum, { size }) => sum + size, 0);
-  step(`the image: ${image.platforms.join(" and ")}, ${image.blobs.length} blobs, ${mib(bytes)} MiB`);
+  step(
+    `the image: ${image.platforms.join(" and ")}, ${image.blobs.length} blobs, ${mib(bytes)} MiB`,
+  );
   await using stack = await startStack(image, linkRate, signal);
   step(`the service: ${stack.api}, ${WORKERS} workers, a Redis of its own`);
-  if (stack.registry === undefined) step("no docker-registry here: a second layout takes its place");
-  else step(`the registry: ${stack.registry.host}${linkRate > 0 ? `, over a line of ${values.link} MiB/s (--link=0: no limit)` : ""}`);
+  if (stack.registry === undefined)
+    step("no docker-registry here: a second layout takes its place");
+  else
+    step(
+      `the registry: ${stack.registry.host}${linkRate > 0 ? `, over a line of ${values.link} MiB/s (--link=0: no limit)` : ""}`,
+    );
 
   const legs = legsOf(stack);
   for (const [i, { job, place }] of legs.entries()) {
     say(`\n${styleText("bold", `${i + 1}/${legs.length}  ${job.source} → ${job.destination}`)}\n`);
     await copy(stack, image, job, signal);
     const found = await verify(place);
-    if (found.digest !== image.digest) throw new Error(`${place.name}: the copy is ${found.digest}, the image ${image.digest}`);
-    good(`verified: ${found.manifests} manifests and ${found.blobs} blobs in ${place.name}, ${mib(found.bytes)} MiB hashed anew`);
+    if (found.digest !== image.digest)
+      throw new Error(`${place.name}: the copy is ${found.digest}, the image ${image.digest}`);
+    good(
+      `verified: ${found.manifests} manifests and ${found.blobs} blobs in ${place.name}, ${mib(found.bytes)} MiB hashed anew`,
+    );
   }
   say(goOn(image));
 }
@@ -62,19 +75,30 @@ function legsOf({ registry, dataDir }: Stack): readonly Leg[] {
   const last = inDir(join(dataDir, "copy"));
   if (registry === undefined) {
     return [
-      { job: { source, destination: "oci:second:1.0", options }, place: inLayout(join(dataDir, "second")) },
+      {
+        job: { source, destination: "oci:second:1.0", options },
+        place: inLayout(join(dataDir, "second")),
+      },
       { job: { source: "oci:second:1.0", ...folder }, place: last },
     ];
   }
   const middle = `docker://${registry.host}/demo/image:1.0`;
   return [
-    { job: { source, destination: middle, options, destinationContext: context }, place: inRegistry(registry.direct, "demo/image", "1.0") },
+    {
+      job: { source, destination: middle, options, destinationContext: context },
+      place: inRegistry(registry.direct, "demo/image", "1.0"),
+    },
     { job: { source: middle, ...folder, sourceContext: context }, place: last },
   ];
 }
 
 /** Orders one copy and watches it to its end. Throws what the job failed of. */
-async function copy(stack: Stack, image: DemoImage, job: JobRequest, signal: AbortSignal): Promise<void> {
+async function copy(
+  stack: Stack,
+  image: DemoImage,
+  job: JobRequest,
+  signal: AbortSignal,
+): Promise<void> {
   const address = await postJob(stack.api, job, signal);
   const progress = new Progress(image.blobs);
   let last;
@@ -86,9 +110,14 @@ async function copy(stack: Stack, image: DemoImage, job: JobRequest, signal: Abo
     }
   }
   const ended = last?.data.job;
-  if (ended?.status !== "succeeded") throw new Error(`the job ${ended?.status}: ${ended?.error?.code}: ${ended?.error?.detail}\n${await stack.log()}`);
+  if (ended?.status !== "succeeded")
+    throw new Error(
+      `the job ${ended?.status}: ${ended?.error?.code}: ${ended?.error?.detail}\n${await stack.log()}`,
+    );
   say();
-  good(`succeeded in ${((ended.result?.durationMs ?? 0) / 1000).toFixed(1)} s: ${ended.result?.manifestDigest.slice(0, 19)}…`);
+  good(
+    `succeeded in ${((ended.result?.durationMs ?? 0) / 1000).toFixed(1)} s: ${ended.result?.manifestDigest.slice(0, 19)}…`,
+  );
 }
 
 function goOn(image: DemoImage): string {
@@ -121,6 +150,8 @@ try {
     say("\ninterrupted; nothing is left running");
     process.exit(130);
   }
-  console.error(`\n${styleText("red", "✘")} ${error instanceof Error ? error.message : String(error)}`);
+  console.error(
+    `\n${styleText("red", "✘")} ${error instanceof Error ? error.message : String(error)}`,
+  );
   process.exit(1);
 }

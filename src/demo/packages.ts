@@ -18,9 +18,14 @@ export interface Packages {
 }
 
 /** Reads the package lists of `architecture` (Debian's name of it). `folder` may be deleted afterwards. Throws what apt said. */
-export async function openPackages(architecture: string, folder: string, signal: AbortSignal): Promise<Packages> {
+export async function openPackages(
+  architecture: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Packages> {
   const debs = join(folder, "debs");
-  for (const dir of ["state/lists/partial", "cache/archives/partial", "debs"]) await mkdir(join(folder, dir), { recursive: true });
+  for (const dir of ["state/lists/partial", "cache/archives/partial", "debs"])
+    await mkdir(join(folder, dir), { recursive: true });
   const status = join(folder, "status");
   await writeFile(status, "");
   const settings = {
@@ -34,7 +39,12 @@ export async function openPackages(architecture: string, folder: string, signal:
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   const apt = async (...args: string[]) => {
-    const { stdout } = await run("apt-get", ["-q", ...options, ...args], { cwd: debs, signal, maxBuffer: LARGEST_OUTPUT, env: { ...process.env, LC_ALL: "C" } });
+    const { stdout } = await run("apt-get", ["-q", ...options, ...args], {
+      cwd: debs,
+      signal,
+      maxBuffer: LARGEST_OUTPUT,
+      env: { ...process.env, LC_ALL: "C" },
+    });
     return stdout;
   };
   await apt("update");
@@ -50,7 +60,11 @@ export async function openPackages(architecture: string, folder: string, signal:
       for (const name of names) {
         const file = files.find((candidate) => candidate.startsWith(`${name}_`));
         if (file === undefined) throw new Error(`apt did not download ${name}`);
-        const { stdout } = await run("dpkg-deb", ["--fsys-tarfile", join(debs, file)], { signal, encoding: "buffer", maxBuffer: LARGEST_OUTPUT });
+        const { stdout } = await run("dpkg-deb", ["--fsys-tarfile", join(debs, file)], {
+          signal,
+          encoding: "buffer",
+          maxBuffer: LARGEST_OUTPUT,
+        });
         tars.push(withoutEnd(stdout));
       }
       return Buffer.concat([...tars, Buffer.alloc(2 * BLOCK)]);

@@ -30,7 +30,9 @@ export class Progress {
   #status = "queued";
 
   constructor(blobs: readonly DemoBlob[]) {
-    this.#rows = new Map(blobs.map((blob) => [blob.digest, { blob, state: "waiting", offset: 0, rate: 0 }]));
+    this.#rows = new Map(
+      blobs.map((blob) => [blob.digest, { blob, state: "waiting", offset: 0, rate: 0 }]),
+    );
   }
 
   /** Takes in an event that was heard at `now`, in ms. Returns the blob that it finished, if it did. */
@@ -44,14 +46,28 @@ export class Progress {
         this.#startedAt.set(row.blob.digest, now);
         return this.#set({ ...row, state: "moving", offset: 0, rate: 0 });
       case "blob-read":
-        return this.#set({ ...row, offset: data.offset ?? row.offset, rate: this.#rateOf(row.blob.digest, data.offset ?? 0, now) });
+        return this.#set({
+          ...row,
+          offset: data.offset ?? row.offset,
+          rate: this.#rateOf(row.blob.digest, data.offset ?? 0, now),
+        });
       case "blob-done":
-        this.#set({ ...row, state: "copied", offset: row.blob.size, rate: this.#rateOf(row.blob.digest, row.blob.size, now) });
+        this.#set({
+          ...row,
+          state: "copied",
+          offset: row.blob.size,
+          rate: this.#rateOf(row.blob.digest, row.blob.size, now),
+        });
         return this.#rows.get(row.blob.digest);
       case "blob-skipped":
         // The second image that has the blob finds it where the first has put it.
         if (row.state === "copied") return undefined;
-        this.#set({ ...row, state: data.reason === "mounted" || data.reason === "foreign" ? data.reason : "exists", offset: row.blob.size, rate: 0 });
+        this.#set({
+          ...row,
+          state: data.reason === "mounted" || data.reason === "foreign" ? data.reason : "exists",
+          offset: row.blob.size,
+          rate: 0,
+        });
         return this.#rows.get(row.blob.digest);
       default:
         return undefined;
@@ -61,7 +77,9 @@ export class Progress {
   /** At `now`, in ms. */
   view(): CopyProgress {
     const blobs = [...this.#rows.values()];
-    const moved = blobs.filter(({ state }) => state === "copied" || state === "moving").reduce((sum, { offset }) => sum + offset, 0);
+    const moved = blobs
+      .filter(({ state }) => state === "copied" || state === "moving")
+      .reduce((sum, { offset }) => sum + offset, 0);
     return {
       status: this.#status,
       blobs,

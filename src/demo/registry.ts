@@ -14,8 +14,13 @@ export interface Registry extends AsyncDisposable {
 const START_TIMEOUT_MS = 20_000;
 
 /** Undefined where there is no such program. Throws if it does not start. */
-export async function startRegistry(dir: string, signal: AbortSignal): Promise<Registry | undefined> {
-  const program = ["docker-registry", "registry"].find((name) => spawnSync(name, ["--version"], { stdio: "ignore" }).status === 0);
+export async function startRegistry(
+  dir: string,
+  signal: AbortSignal,
+): Promise<Registry | undefined> {
+  const program = ["docker-registry", "registry"].find(
+    (name) => spawnSync(name, ["--version"], { stdio: "ignore" }).status === 0,
+  );
   if (program === undefined) return undefined;
   await mkdir(dir, { recursive: true });
   const port = await freePort();
@@ -26,7 +31,10 @@ export async function startRegistry(dir: string, signal: AbortSignal): Promise<R
     http: { addr: `127.0.0.1:${port}` },
   };
   await writeFile(join(dir, "config.yml"), JSON.stringify(config));
-  const child = spawn(program, ["serve", join(dir, "config.yml")], { stdio: "ignore", detached: true });
+  const child = spawn(program, ["serve", join(dir, "config.yml")], {
+    stdio: "ignore",
+    detached: true,
+  });
   const ended = once(child, "exit");
   const stop = async () => {
     child.kill("SIGKILL");

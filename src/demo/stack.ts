@@ -25,18 +25,28 @@ export interface Stack extends AsyncDisposable {
 }
 
 /** Starts a Redis, the API, workers and a registry. `linkRate`, in bytes a second, is how fast the registry's line is; 0: no limit. */
-export async function startStack(image: DemoImage, linkRate: number, signal: AbortSignal): Promise<Stack> {
+export async function startStack(
+  image: DemoImage,
+  linkRate: number,
+  signal: AbortSignal,
+): Promise<Stack> {
   await using starting = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), "transship-demo-"));
   starting.defer(() => rm(home, { recursive: true, force: true }));
   const dataDir = join(home, "data");
   await mkdir(dataDir);
-  await cp(image.folder, join(dataDir, "image"), { recursive: true, filter: (path) => basename(path) !== "demo.json" });
+  await cp(image.folder, join(dataDir, "image"), {
+    recursive: true,
+    filter: (path) => basename(path) !== "demo.json",
+  });
   await writeFile(join(home, "secrets.key"), randomBytes(32).toString("hex"), { mode: 0o600 });
 
   const registry = await startRegistry(join(home, "registry"), signal);
   if (registry !== undefined) starting.use(registry);
-  const link = registry !== undefined && linkRate > 0 ? starting.use(await startLink(registry.port, linkRate)) : undefined;
+  const link =
+    registry !== undefined && linkRate > 0
+      ? starting.use(await startLink(registry.port, linkRate))
+      : undefined;
   const redis = starting.use(await startRedis({ dir: join(home, "redis") }));
   const log = starting.use(await open(join(home, "service.log"), "a"));
   const port = await freePort();
@@ -55,15 +65,25 @@ export async function startStack(image: DemoImage, linkRate: number, signal: Abo
   signal.addEventListener("abort", () => supervisor.kill(), { once: true });
   startProcesses(supervisor, WORKERS);
   const api = `http://127.0.0.1:${port}`;
-  const lastLog = async () => (await readFile(join(home, "service.log"), "utf8")).split("\n").slice(-12).join("\n");
+  const lastLog = async () =>
+    (await readFile(join(home, "service.log"), "utf8")).split("\n").slice(-12).join("\n");
   try {
     await untilReady(api, signal);
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${await lastLog()}`, { cause: error });
+    throw new Error(
+      `${error instanceof Error ? error.message : String(error)}\n${await lastLog()}`,
+      { cause: error },
+    );
   }
   const resources = starting.move();
   const direct = `127.0.0.1:${registry?.port}`;
   const reached = registry && { host: link?.host ?? direct, direct };
-  return { api, registry: reached, dataDir, log: lastLog, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return {
+    api,
+    registry: reached,
+    dataDir,
+    log: lastLog,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
 }

@@ -45,7 +45,10 @@ export async function verify(place: Place): Promise<Verified> {
     const manifest = JSON.parse(content.toString()) as Manifest;
     for (const child of manifest.manifests ?? []) {
       const found = await place.manifest(child.digest);
-      demand(sha256(found) === child.digest && found.length === child.size, `${place.name}: manifest ${child.digest} has other bytes`);
+      demand(
+        sha256(found) === child.digest && found.length === child.size,
+        `${place.name}: manifest ${child.digest} has other bytes`,
+      );
       await walk(found);
     }
     for (const blob of [manifest.config ?? [], ...(manifest.layers ?? [])].flat()) {
@@ -65,21 +68,29 @@ async function verifyBlob(place: Place, { digest, size }: Descriptor): Promise<n
     hash.update(chunk);
     length += chunk.length;
   }
-  demand(`sha256:${hash.digest("hex")}` === digest && length === size, `${place.name}: blob ${digest} has other bytes`);
+  demand(
+    `sha256:${hash.digest("hex")}` === digest && length === size,
+    `${place.name}: blob ${digest} has other bytes`,
+  );
   return length;
 }
 
 /** An image in a registry that is reached over plain HTTP. */
 export function inRegistry(host: string, repository: string, tag: string): Place {
   const get = async (path: string): Promise<Response> => {
-    const accept = ["vnd.oci.image.index.v1", "vnd.oci.image.manifest.v1"].map((type) => `application/${type}+json`).join(", ");
-    const response = await fetch(`http://${host}/v2/${repository}/${path}`, { headers: { accept } });
+    const accept = ["vnd.oci.image.index.v1", "vnd.oci.image.manifest.v1"]
+      .map((type) => `application/${type}+json`)
+      .join(", ");
+    const response = await fetch(`http://${host}/v2/${repository}/${path}`, {
+      headers: { accept },
+    });
     demand(response.ok, `the registry answers ${response.status} for ${path}`);
     return response;
   };
   return {
     name: "registry",
-    manifest: async (digest) => Buffer.from(await (await get(`manifests/${digest ?? tag}`)).arrayBuffer()),
+    manifest: async (digest) =>
+      Buffer.from(await (await get(`manifests/${digest ?? tag}`)).arrayBuffer()),
     blob: async function* (digest) {
       yield* (await get(`blobs/${digest}`)).body ?? [];
     },
@@ -90,7 +101,10 @@ export function inRegistry(host: string, repository: string, tag: string): Place
 export function inDir(folder: string): Place {
   return {
     name: "dir:",
-    manifest: (digest) => readFile(join(folder, digest === undefined ? "manifest.json" : `${hexOf(digest)}.manifest.json`)),
+    manifest: (digest) =>
+      readFile(
+        join(folder, digest === undefined ? "manifest.json" : `${hexOf(digest)}.manifest.json`),
+      ),
     blob: (digest) => createReadStream(join(folder, hexOf(digest))),
   };
 }
@@ -111,7 +125,8 @@ export function inLayout(folder: string): Place {
   };
 }
 
-const sha256 = (bytes: Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+const sha256 = (bytes: Uint8Array): string =>
+  `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 const hexOf = (digest: string): string => digest.slice(digest.indexOf(":") + 1);
 
 function demand(condition: boolean, otherwise: string): void {

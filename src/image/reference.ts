@@ -71,17 +71,16 @@ export function parseReference(text: string): ImageReference {
 
 export function formatReference(reference: ImageReference): string {
   switch (reference.transport) {
-    case "docker":
-      return `docker://${formatDocker(reference)}`;
+    case "docker": {
+      const { registry, repository, tag, digest } = reference;
+      return `docker://${registry}/${repository}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
+    }
     case "oci":
       return `oci:${reference.path}${reference.name === undefined ? "" : `:${reference.name}`}${reference.entry === undefined ? "" : `:@${reference.entry}`}`;
     case "dir":
       return `dir:${reference.path}`;
   }
 }
-
-export const formatDocker = (r: DockerReference): string =>
-  `${r.registry}/${r.repository}${r.tag === undefined ? "" : `:${r.tag}`}${r.digest === undefined ? "" : `@${r.digest}`}`;
 
 /** `[registry/]repository[:tag][@digest]`; a missing registry is docker.io, a missing tag and digest `latest`. */
 export function parseDockerReference(rest: string, whole: string): DockerReference {

@@ -2,7 +2,9 @@
 
 import type { Redis } from "ioredis";
 import { jobBell, tenantBell } from "./bell.ts";
-import { isFinal, viewOf, type Change, type JobRecord } from "./job.ts";
+import type { Change } from "./job.ts";
+import { isFinal, type JobRecord } from "./record.ts";
+import { viewOf } from "./view.ts";
 import { evaluate, keys } from "./redis.ts";
 import { COMMIT, CREATE, DUE, FORGET, SEEN } from "./scripts.ts";
 

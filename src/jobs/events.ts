@@ -3,7 +3,8 @@
 
 import type { ChainableCommander, Redis } from "ioredis";
 import { jobBell, tenantBell, type Bell } from "./bell.ts";
-import { isFinal, viewOf, type JobRecord } from "./job.ts";
+import { isFinal, type JobRecord } from "./record.ts";
+import { viewOf } from "./view.ts";
 import { parseRecord, readRecords } from "./list.ts";
 import { available, keys } from "./redis.ts";
 

@@ -3,7 +3,7 @@
 import type { Redis } from "ioredis";
 import { CopyError } from "../errors.ts";
 import { isId } from "./ids.ts";
-import type { JobRecord, Status } from "./job.ts";
+import type { JobRecord, Status } from "./record.ts";
 import { available, keys } from "./redis.ts";
 
 export interface Filter {

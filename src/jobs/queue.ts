@@ -2,7 +2,7 @@
 
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import type { JobRecord } from "./job.ts";
+import type { JobRecord } from "./record.ts";
 import { connect } from "./redis.ts";
 
 export const QUEUE = "jobs";

@@ -8,7 +8,7 @@ import {
   hkdfSync,
   randomBytes,
 } from "node:crypto";
-import type { JobSecrets } from "./job.ts";
+import type { JobSecrets } from "./record.ts";
 
 const VERSION = "1";
 const CIPHER = "aes-256-gcm";

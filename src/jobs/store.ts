@@ -8,16 +8,8 @@ import { CopyError } from "../errors.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import { commit, createJob, forgetJob, markSeen, type Stored } from "./commit.ts";
 import { isId, newId } from "./ids.ts";
-import {
-  cancelRequested,
-  created,
-  isFinal,
-  rerun,
-  type Change,
-  type JobRecord,
-  type JobSecrets,
-  type JobSpec,
-} from "./job.ts";
+import { cancelRequested, created, rerun, type Change } from "./job.ts";
+import { isFinal, type JobRecord, type JobSecrets, type JobSpec } from "./record.ts";
 import type { JobQueue } from "./queue.ts";
 import { listJobs, parseRecord, type Filter, type Page } from "./list.ts";
 import { available, keys } from "./redis.ts";

@@ -4,7 +4,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { dueIn, markSeen } from "./commit.ts";
-import { isFinal } from "./job.ts";
+import { isFinal } from "./record.ts";
 import type { JobQueue } from "./queue.ts";
 import { keys } from "./redis.ts";
 import type { Jobs } from "./store.ts";

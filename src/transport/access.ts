@@ -8,7 +8,10 @@ export interface AccessContext {
   readonly side: Side;
   /** The root of all paths in references. */
   readonly dataDir: string;
-  readonly credentials?: { readonly username: string; readonly password: string } | { readonly identityToken: string } | { readonly registryToken: string };
+  readonly credentials?:
+    | { readonly username: string; readonly password: string }
+    | { readonly identityToken: string }
+    | { readonly registryToken: string };
   /** False: certificates are not checked, and plain HTTP is tried where TLS is not spoken. */
   readonly tlsVerify: boolean;
   /** PEM; added to the system's authorities. */

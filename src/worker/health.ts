@@ -5,12 +5,19 @@ import { Redis } from "ioredis";
 import { loadConfig } from "../config.ts";
 import { PREFIX } from "../jobs/redis.ts";
 
-const redis = new Redis(loadConfig(process.env).redisUrl, { maxRetriesPerRequest: 0, retryStrategy: () => null, commandTimeout: 3000 });
+const redis = new Redis(loadConfig(process.env).redisUrl, {
+  maxRetriesPerRequest: 0,
+  retryStrategy: () => null,
+  commandTimeout: 3000,
+});
 redis.on("error", (error) => {
   console.error(error.message);
   process.exit(1);
 });
-for await (const keys of redis.scanStream({ match: `${PREFIX}worker:${hostname()}:*`, count: 1000 }) as AsyncIterable<string[]>) {
+for await (const keys of redis.scanStream({
+  match: `${PREFIX}worker:${hostname()}:*`,
+  count: 1000,
+}) as AsyncIterable<string[]>) {
   if (keys.length > 0) process.exit(0);
 }
 console.error(`no worker on ${hostname()} is alive`);

@@ -92,7 +92,7 @@ export async function startWorker(
     close: async () => {
       // The order matters: a closing worker's own blocked read could take a job again that it has just given back.
       const closing = worker.close();
-      await (await worker.getBackend()).disconnectBlocking(true);
+      await worker.getBackend().disconnectBlocking(true);
       const grace = setTimeout(() => worker.cancelAllJobs("shutdown"), timing.graceMs);
       await closing;
       clearTimeout(grace);

@@ -1,7 +1,8 @@
 import type { ProgressEvent, Report } from "../copy/interfaces.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
-import { progressed, type Change, type JobRecord } from "../jobs/job.ts";
+import { progressed, type Change } from "../jobs/job.ts";
+import type { JobRecord } from "../jobs/record.ts";
 import type { Jobs, Stored } from "../jobs/store.ts";
 import { Totals } from "./totals.ts";
 

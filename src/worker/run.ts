@@ -14,12 +14,12 @@ import {
   CRASH_LIMIT,
   failed,
   handedBack,
-  problemOf,
   retrying,
   started,
   succeeded,
-  type JobRecord,
 } from "../jobs/job.ts";
+import type { JobRecord } from "../jobs/record.ts";
+import { problemOf } from "../jobs/view.ts";
 import type { Jobs } from "../jobs/store.ts";
 import type { AccessContext } from "../transport/access.ts";
 import type { Registries } from "../transport/docker/registries.ts";

@@ -1,6 +1,6 @@
 import type { Artifact, Report } from "../copy/interfaces.ts";
 import type { Digest } from "../image/digest.ts";
-import { NO_PROGRESS, type Progress } from "../jobs/job.ts";
+import { NO_PROGRESS, type Progress } from "../jobs/record.ts";
 
 /** Adds up what the engine tells. A blob that need not be moved counts as done: a finished job is at its total. */
 export class Totals {

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  canceled,
-  failed,
-  problemOf,
-  progressed,
-  started,
-  succeeded,
-  type JobView,
-} from "../../src/jobs/job.ts";
+import { canceled, failed, progressed, started, succeeded } from "../../src/jobs/job.ts";
+import { problemOf, type JobView } from "../../src/jobs/view.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { now, ORDER, problemIn, startTestApi, type TestApi } from "../support/api.ts";

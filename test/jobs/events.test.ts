@@ -2,14 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
 import type { Event } from "../../src/jobs/events.ts";
-import {
-  failed,
-  problemOf,
-  progressed,
-  started,
-  succeeded,
-  type JobRecord,
-} from "../../src/jobs/job.ts";
+import { failed, progressed, started, succeeded } from "../../src/jobs/job.ts";
+import type { JobRecord } from "../../src/jobs/record.ts";
+import { problemOf } from "../../src/jobs/view.ts";
 import { keys } from "../../src/jobs/redis.ts";
 import { jobStore, take, until, type JobStore } from "../support/jobs.ts";
 

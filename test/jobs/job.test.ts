@@ -8,18 +8,15 @@ import {
   created,
   failed,
   handedBack,
-  NO_PROGRESS,
-  problemOf,
   progressed,
   rerun,
   retrying,
   started,
   succeeded,
-  viewOf,
   type Change,
-  type JobRecord,
-  type JobResult,
 } from "../../src/jobs/job.ts";
+import { NO_PROGRESS, type JobRecord, type JobResult } from "../../src/jobs/record.ts";
+import { problemOf, viewOf } from "../../src/jobs/view.ts";
 import { SPEC } from "../support/jobs.ts";
 
 const T0 = "2026-01-01T00:00:00.000Z";

@@ -6,14 +6,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Redis } from "ioredis";
 import { CopyError } from "../../src/errors.ts";
-import {
-  failed,
-  problemOf,
-  progressed,
-  started,
-  succeeded,
-  type JobRecord,
-} from "../../src/jobs/job.ts";
+import { failed, progressed, started, succeeded } from "../../src/jobs/job.ts";
+import type { JobRecord } from "../../src/jobs/record.ts";
+import { problemOf } from "../../src/jobs/view.ts";
 import { JobQueue } from "../../src/jobs/queue.ts";
 import { connect, keys } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { failed, problemOf, started } from "../../src/jobs/job.ts";
+import { failed, started } from "../../src/jobs/job.ts";
+import { problemOf } from "../../src/jobs/view.ts";
 import { keys } from "../../src/jobs/redis.ts";
 import { startSweep, sweep } from "../../src/jobs/sweep.ts";
 import { Jobs } from "../../src/jobs/store.ts";

@@ -20,7 +20,8 @@ interface Note {
   readonly pid: number;
   readonly redis: { readonly url: string; readonly pid: number };
 }
-const noteOf = async (path: string) => JSON.parse(await readFile(join(path, "running.json"), "utf8")) as Note;
+const noteOf = async (path: string) =>
+  JSON.parse(await readFile(join(path, "running.json"), "utf8")) as Note;
 
 async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, { maxRetriesPerRequest: 3 });
@@ -60,7 +61,10 @@ test("a second start in the same clone is refused while the first one runs", asy
   const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)", "main.ts"]);
   await once(other, "spawn");
   await writeFile(join(home.path, "running.json"), JSON.stringify({ pid: other.pid }));
-  await assert.rejects(ownRedis(home.path, () => {}), RunsAlready);
+  await assert.rejects(
+    ownRedis(home.path, () => {}),
+    RunsAlready,
+  );
   other.kill();
   await once(other, "exit");
   await using redis = await ownRedis(home.path, () => {});
@@ -76,7 +80,13 @@ test("the Redis that a crashed start left running is adopted, and ended at the e
   {
     await using redis = await ownRedis(home.path, () => {});
     assert.equal(redis.url, left.url);
-    assert.equal(await ask(redis.url, async (client) => /process_id:(\d+)/.exec(await client.info("server"))?.[1]), String(left.pid));
+    assert.equal(
+      await ask(
+        redis.url,
+        async (client) => /process_id:(\d+)/.exec(await client.info("server"))?.[1],
+      ),
+      String(left.pid),
+    );
   }
   assert.throws(() => process.kill(left.pid, 0));
 });
@@ -86,11 +96,19 @@ test("a child that ends is started again after a second, and all end with their 
   const file = join(home.path, "child.mjs");
   await writeFile(file, "setInterval(() => {}, 1000)");
   const deaths: unknown[] = [];
-  const supervisor = new Supervisor({ env: process.env, output: "inherit", died: (...what) => deaths.push(what) });
+  const supervisor = new Supervisor({
+    env: process.env,
+    output: "inherit",
+    died: (...what) => deaths.push(what),
+  });
   supervisor.run("child", file);
   const [first = 0] = supervisor.pids;
   process.kill(first, "SIGKILL");
-  await until(() => supervisor.pids.length === 1 && supervisor.pids[0] !== first, 10_000, "not started again");
+  await until(
+    () => supervisor.pids.length === 1 && supervisor.pids[0] !== first,
+    10_000,
+    "not started again",
+  );
   assert.deepEqual(deaths, [["child", "SIGKILL", 1000]]);
   const [second = 0] = supervisor.pids;
   await supervisor[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { Bell } from "../../src/jobs/bell.ts";
 import { Events, type Event } from "../../src/jobs/events.ts";
-import type { JobRecord, JobSecrets, JobSpec } from "../../src/jobs/job.ts";
+import type { JobRecord, JobSecrets, JobSpec } from "../../src/jobs/record.ts";
 import { JobQueue } from "../../src/jobs/queue.ts";
 import { connect } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";

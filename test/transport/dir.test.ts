@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { fromBuffer } from "../../src/bytes.ts";
 import type { Source } from "../../src/copy/interfaces.ts";
-import type { Code } from "../../src/errors.ts";
+import type { Code } from "../../src/codes.ts";
 import { digestOf, hexOf } from "../../src/image/digest.ts";
 import {
   accessTo,

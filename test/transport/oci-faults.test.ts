@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { collect, fromBuffer, type Bytes } from "../../src/bytes.ts";
-import { CopyError, type Code } from "../../src/errors.ts";
+import type { Code } from "../../src/codes.ts";
+import { CopyError } from "../../src/errors.ts";
 import { digestOf, hexOf, type Digest } from "../../src/image/digest.ts";
 import {
   accessTo,

@@ -137,7 +137,7 @@ function parseManifest(
   const own = document["mediaType"];
   if (own !== undefined && own !== manifest.mediaType)
     throw invalid(
-      `it says of itself \`${String(own)}\`, but was served as \`${manifest.mediaType}\``,
+      `it says of itself ${JSON.stringify(own).slice(0, 100)}, but was served as \`${manifest.mediaType}\``,
     );
   const known = new Map(MEANINGFUL.map((name) => [name.toLowerCase(), name]));
   for (const [key, value] of Object.entries(document)) {

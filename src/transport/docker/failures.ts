@@ -1,6 +1,7 @@
 // What a registry's refusals and the network's failures mean in the contract's words. The status decides; the body is only quoted.
 
-import { CopyError, type Code, type ErrorContext, type Side } from "../../errors.ts";
+import type { Code } from "../../codes.ts";
+import { CopyError, type ErrorContext, type Side } from "../../errors.ts";
 import { isObject, parseJsonObject } from "../../image/json.ts";
 import { headerOf, type Reply } from "./answer.ts";
 

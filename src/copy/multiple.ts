@@ -2,16 +2,18 @@
 
 import { CopyError } from "../errors.ts";
 import { parseList, type Instance, type RawManifest } from "../image/manifest/manifest.ts";
-import {
-  checkDestinationDigest,
-  chooseManifestType,
-  mayChange,
-  requireSameType,
-} from "./decide.ts";
+import { checkDestinationDigest } from "./decide.ts";
 import { group } from "./group.ts";
 import { chooseInstances } from "./instances.ts";
 import { LocalSemaphore } from "./semaphore.ts";
-import { copySingle, getSignatures, putSignatures, type Copy, type Written } from "./single.ts";
+import {
+  checkType,
+  copySingle,
+  getSignatures,
+  putSignatures,
+  type Copy,
+  type Written,
+} from "./single.ts";
 
 /** Images of a list at once: enough to keep the blobs' permits busy, few enough that manifests do not fill the memory. */
 const IMAGES_AT_ONCE = 4;
@@ -31,15 +33,7 @@ export async function copyMultiple(
   const list = parseList(manifest);
   const signatures = await getSignatures(copy, undefined, "image list", signal);
   checkDestinationDigest(destination.digest, [sourceDigest]);
-  const may = mayChange({
-    keptSignatures: signatures.length,
-    destinationDigest: destination.digest,
-    preserveDigests: options.preserveDigests,
-  });
-  requireSameType(
-    manifest.mediaType,
-    chooseManifestType(manifest.mediaType, destination.traits.manifestTypes, may),
-  );
+  checkType(copy, manifest, signatures);
 
   const chosen = chooseInstances(list, options);
   report({

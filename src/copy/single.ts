@@ -61,15 +61,7 @@ export async function copySingle(
   const signatures = await getSignatures(copy, instance, "image", signal);
   const digest = manifestDigest(manifest);
   if (instance === undefined) checkDestinationDigest(destination.digest, [digest, sourceDigest]);
-  const may = mayChange({
-    keptSignatures: signatures.length,
-    destinationDigest: destination.digest,
-    preserveDigests: options.preserveDigests,
-  });
-  requireSameType(
-    manifest.mediaType,
-    chooseManifestType(manifest.mediaType, destination.traits.manifestTypes, may),
-  );
+  checkType(copy, manifest, signatures);
 
   if (
     options.optimizeDestinationImageAlreadyExists &&
@@ -84,6 +76,20 @@ export async function copySingle(
   await destination.putManifest(manifest, instance, signal);
   await putSignatures(copy, signatures, instance, "Storing signatures", signal);
   return { manifest, signatures: signatures.length, skipped: false };
+}
+
+/** Throws where the destination takes the manifest only as another type than it has. */
+export function checkType(
+  { ends: { destination }, options }: Copy,
+  { mediaType }: RawManifest,
+  signatures: readonly Signature[],
+): void {
+  const may = mayChange({
+    keptSignatures: signatures.length,
+    destinationDigest: destination.digest,
+    preserveDigests: options.preserveDigests,
+  });
+  requireSameType(mediaType, chooseManifestType(mediaType, destination.traits.manifestTypes, may));
 }
 
 async function copyBlobs(copy: Copy, image: Image, signal: AbortSignal): Promise<void> {

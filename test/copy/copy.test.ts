@@ -7,21 +7,10 @@ import { CopyError } from "../../src/errors.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../../src/image/media-types.ts";
 import { makeImage, makeList } from "../support/images.ts";
+import { DEFAULTS } from "../support/options.ts";
 import { MemoryDestination, MemorySource } from "../support/memory.ts";
 
 const host = { os: "linux", architecture: "amd64" };
-const defaults: CopyOptions = {
-  imageListSelection: "system",
-  instances: [],
-  platforms: [],
-  preserveDigests: false,
-  removeSignatures: false,
-  maxParallelDownloads: 6,
-  optimizeDestinationImageAlreadyExists: false,
-  downloadForeignLayers: false,
-  ifTagExists: "overwrite",
-  progressIntervalMs: 1000,
-};
 type Event = Parameters<Report>[0];
 
 async function copy(
@@ -34,7 +23,7 @@ async function copy(
   const events: Event[] = [];
   const result = await copyImage(
     { source, destination, platform: {}, host },
-    { ...defaults, ...options },
+    { ...DEFAULTS, ...options },
     { blobs: new LocalSemaphore(permits), report: (event) => events.push(event), signal },
   );
   return { result, events, lines: events.flatMap((e) => (e.type === "report" ? [e.message] : [])) };

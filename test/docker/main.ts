@@ -6,8 +6,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../src/free-port.ts";
 import { writeLayout } from "../../bench/workloads.ts";
-import { freePort, until } from "../support/peers.ts";
+import { until } from "../support/peers.ts";
 
 const root = join(import.meta.dirname, "../..");
 const env = {

@@ -1,24 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "../../src/free-port.ts";
 import { connect } from "../../src/jobs/redis.ts";
 import { startRedis } from "../../src/redis-server.ts";
 
 async function folder() {
   const path = await mkdtemp(join(tmpdir(), "transship-test-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
-
-/** Something on 127.0.0.1's side of a free port; it may be taken again before it is used, which the test would show. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((listening) => server.once("listening", listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 async function settings(url: string): Promise<Record<string, string>> {

@@ -62,13 +62,13 @@ export const accessTo = (
 ): AccessContext =>
   ({ side, dataDir, tlsVerify: true, exclusive: makeExclusive(), ...more }) as AccessContext;
 
-export async function openSource(reference: string, access: AccessContext): Promise<Source> {
+async function folderOf(reference: string, { dataDir, side }: AccessContext) {
   const parsed = parseReference(reference) as OciReference | DirReference;
-  const folder = await confine(
-    access.dataDir,
-    locate(access.dataDir, parsed.path, access.side),
-    access.side,
-  );
+  return { parsed, folder: await confine(dataDir, locate(dataDir, parsed.path, side), side) };
+}
+
+export async function openSource(reference: string, access: AccessContext): Promise<Source> {
+  const { parsed, folder } = await folderOf(reference, access);
   return parsed.transport === "oci"
     ? openOciSource(parsed, folder, access, never)
     : openDirSource(parsed, folder, access, never);
@@ -78,12 +78,7 @@ export async function openDestination(
   reference: string,
   access: AccessContext,
 ): Promise<Destination> {
-  const parsed = parseReference(reference) as OciReference | DirReference;
-  const folder = await confine(
-    access.dataDir,
-    locate(access.dataDir, parsed.path, access.side),
-    access.side,
-  );
+  const { parsed, folder } = await folderOf(reference, access);
   return parsed.transport === "oci"
     ? openOciDestination(parsed, folder, access, never)
     : openDirDestination(parsed, folder, access, never);

@@ -10,23 +10,13 @@ import { JobQueue } from "../../src/jobs/queue.ts";
 import { connect } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";
 import { Jobs } from "../../src/jobs/store.ts";
+import { DEFAULTS } from "./options.ts";
 import { emptyRedis } from "./redis.ts";
 
 export const SPEC: JobSpec = {
   source: "docker://source.example/app:1",
   destination: "docker://destination.example/app:1",
-  options: {
-    imageListSelection: "system",
-    instances: [],
-    platforms: [],
-    preserveDigests: false,
-    removeSignatures: false,
-    maxParallelDownloads: 6,
-    optimizeDestinationImageAlreadyExists: false,
-    downloadForeignLayers: false,
-    ifTagExists: "overwrite",
-    progressIntervalMs: 1000,
-  },
+  options: DEFAULTS,
   sourceContext: { tlsVerify: true },
   destinationContext: { tlsVerify: true },
   priority: 0,

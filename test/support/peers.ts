@@ -3,10 +3,10 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../../src/free-port.ts";
 
 const run = promisify(execFile);
 
@@ -37,16 +37,6 @@ export interface DockerRegistry extends AsyncDisposable {
   /** `host:port` */
   readonly host: string;
   readonly pid: number;
-}
-
-/** A free port of the loopback interface. It is only probably still free when it is used. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Debian's docker-registry (distribution 2.8) on a free port, with its storage in a temporary folder below `parent`. */

@@ -1,0 +1,164 @@
+// Holds the tree to docs/architecture.md: who may import whom, who may read the environment, how long a file may be.
+
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+
+const ROOT = join(import.meta.dirname, "..");
+const DOCUMENT = join(ROOT, "docs/architecture.md");
+/** Everybody may import these; config.ts and logger.ts are for the programs, and as types for whoever is handed their values. */
+const COMMON = ["src/bytes.ts", "src/errors.ts", "src/codes.ts"];
+/** What is started by itself: it reads the configuration, and hands down what is in it. */
+const PROGRAMS = /^src\/(main\.ts|[a-z]+\/main\.ts|worker\/health\.ts|demo\/.*)$/;
+const LIMITS = { src: 250, test: 400 } as const;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+/** What a folder may import: folders, or files of which types may be used. */
+type Rules = ReadonlyMap<
+  string,
+  { readonly folders: readonly string[]; readonly types: readonly string[] }
+>;
+
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const names = await readdir(join(ROOT, folder), { recursive: true });
+  return names
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(folder, name))
+    .toSorted();
+}
+
+const textOf = (file: string): Promise<string> => readFile(join(ROOT, file), "utf8");
+
+/** The relative imports of a file, by their paths in the tree. */
+function importsIn(from: string, text: string): readonly Import[] {
+  const statements = text.matchAll(
+    /^(import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"(\.[^"]+)"/gm,
+  );
+  const dynamic = text.matchAll(/\bimport\("(\.[^"]+)"\)/g);
+  const to = (path: string) => normalize(join(dirname(from), path));
+  return [
+    ...Array.from(statements, ([, , type, path = ""]) => ({
+      from,
+      to: to(path),
+      typeOnly: type !== undefined,
+    })),
+    ...Array.from(dynamic, ([, path = ""]) => ({ from, to: to(path), typeOnly: false })),
+  ];
+}
+
+/** The table of docs/architecture.md. */
+function rulesIn(document: string): Rules {
+  const rows = document.matchAll(/^\| `([a-z]+)` \| ([^|]+) \|$/gm);
+  return new Map(
+    Array.from(rows, ([, folder = "", allowed = ""]) => {
+      const named = (text: string) =>
+        Array.from(text.matchAll(/`([a-z/.-]+)`/g), ([, name = ""]) => name);
+      const [folders = "", types = ""] = allowed.split("types of");
+      return [folder, { folders: named(folders), types: named(types) }];
+    }),
+  );
+}
+
+const folderOf = (file: string): string => file.split("/")[1] ?? "";
+
+/** Why an import is not allowed; undefined: it is. Files directly in src and the demo put everything together. */
+function faultOf({ from, to, typeOnly }: Import, rules: Rules): string | undefined {
+  const folder = folderOf(from);
+  const rule = rules.get(folder);
+  if (rule === undefined || COMMON.includes(to) || to.endsWith("package.json")) return undefined;
+  if (["src/config.ts", "src/logger.ts"].includes(to))
+    return PROGRAMS.test(from) ? undefined : `${from} must be handed what ${to} has`;
+  if (!to.startsWith("src/")) return `${from} imports ${to}, which is no source`;
+  const target = folderOf(to);
+  if (target === folder || rule.folders.includes(target)) return undefined;
+  if (typeOnly && rule.types.includes(to.slice("src/".length))) return undefined;
+  return `${from} must not import ${to}`;
+}
+
+test("folders import only what docs/architecture.md allows", async () => {
+  const rules = rulesIn(await readFile(DOCUMENT, "utf8"));
+  assert.deepEqual([...rules.keys()].toSorted(), [
+    "api",
+    "copy",
+    "image",
+    "jobs",
+    "transport",
+    "worker",
+  ]);
+  const files = await filesIn("src");
+  const imports = (
+    await Promise.all(files.map(async (file) => importsIn(file, await textOf(file))))
+  ).flat();
+  assert.ok(imports.length > files.length, "the imports were not found");
+  assert.deepEqual(
+    imports.map((found) => faultOf(found, rules)).filter((fault) => fault !== undefined),
+    [],
+  );
+});
+
+test("the check of imports sees what is not allowed", async () => {
+  const rules = rulesIn(await readFile(DOCUMENT, "utf8"));
+  const faults = (from: string, text: string) =>
+    importsIn(from, text).filter((found) => faultOf(found, rules) !== undefined).length;
+  assert.equal(faults("src/copy/copy.ts", 'import { a } from "../jobs/job.ts";'), 1);
+  assert.equal(
+    faults("src/copy/copy.ts", 'import {\n  a,\n  b,\n} from "../transport/open.ts";'),
+    1,
+  );
+  assert.equal(faults("src/image/digest.ts", 'export { a } from "../copy/copy.ts";'), 1);
+  assert.equal(faults("src/api/jobs.ts", 'const a = await import("../worker/run.ts");'), 1);
+  assert.equal(faults("src/api/jobs.ts", 'import { loadConfig } from "../config.ts";'), 1);
+  assert.equal(faults("src/transport/open.ts", 'import { a } from "../copy/interfaces.ts";'), 1);
+  assert.equal(
+    faults(
+      "src/transport/open.ts",
+      'import type { A } from "../copy/interfaces.ts";\nimport type { B } from "../copy/copy.ts";',
+    ),
+    1,
+  );
+  assert.equal(
+    faults(
+      "src/worker/run.ts",
+      'import { copyImage } from "../copy/copy.ts";\nimport { CopyError } from "../errors.ts";\nimport "./backoff.ts";',
+    ),
+    0,
+  );
+});
+
+test("the environment is read in config.ts only, and handed to it by the programs", async () => {
+  const readers: string[] = [];
+  for (const file of await filesIn("src")) {
+    if (
+      !PROGRAMS.test(file) &&
+      file !== "src/config.ts" &&
+      (await textOf(file)).includes("process.env")
+    )
+      readers.push(file);
+  }
+  assert.deepEqual(readers, []);
+});
+
+test("no file is too long to be read at once", async () => {
+  const long: string[] = [];
+  for (const [folder, limit] of Object.entries(LIMITS)) {
+    for (const file of await filesIn(folder)) {
+      const lines = (await textOf(file)).split("\n").length - 1;
+      if (lines > limit) long.push(`${file}: ${lines} lines`);
+    }
+  }
+  assert.deepEqual(long, []);
+});
+
+test("there are no barrels and no drawers", async () => {
+  const names = await filesIn("src");
+  assert.deepEqual(
+    names.filter((name) => /(^|\/)(index|utils?|helpers|types|common)(\.ts|\/)/.test(name)),
+    [],
+  );
+});

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { loadConfig } from "../src/config.ts";
+
+const KEY = "0".repeat(64);
+let dir: string;
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), "transship-test-"));
+  await writeFile(join(dir, "secrets"), `${KEY}\n`);
+});
+after(() => rm(dir, { recursive: true, force: true }));
+
+const file = async (name: string, text: string): Promise<string> => {
+  await writeFile(join(dir, name), text);
+  return join(dir, name);
+};
+const load = (env: NodeJS.ProcessEnv) =>
+  loadConfig({ SECRETS_KEY_FILE: join(dir, "secrets"), ...env });
+const hash = (key: string) => createHash("sha256").update(key).digest("hex");
+
+test("without settings but the secrets' key there are defaults", () => {
+  assert.deepEqual(load({}), {
+    host: "127.0.0.1",
+    port: 8080,
+    redisUrl: "redis://127.0.0.1:6379",
+    logLevel: "info",
+    dataDir: resolve("data"),
+    apiKeys: undefined,
+    secretsKeys: `${KEY}\n`,
+    blobConcurrency: 6,
+    workerConcurrency: 4,
+    workers: 2,
+  });
+});
+
+test("settings are taken, and an empty one counts as not set", () => {
+  const config = load({
+    HOST: "::1",
+    PORT: "0",
+    REDIS_URL: "/run/redis.sock",
+    LOG_LEVEL: "debug",
+    BLOB_CONCURRENCY: "3",
+    WORKERS: "",
+    API_KEYS_FILE: "",
+  });
+  assert.equal(config.host, "::1");
+  assert.equal(config.port, 0);
+  assert.equal(config.redisUrl, "/run/redis.sock");
+  assert.equal(config.logLevel, "debug");
+  assert.equal(config.blobConcurrency, 3);
+  assert.equal(config.workers, 2);
+  assert.ok(Object.isFrozen(config));
+});
+
+test("all that is wrong is told at once, each by its name, and no value is repeated that may be secret", () => {
+  const env = {
+    PORT: "eighty",
+    REDIS_URL: "http://user:m4rk3d@redis.example",
+    LOG_LEVEL: "loud",
+    BLOB_CONCURRENCY: "0",
+    WORKER_CONCURRENCY: "1.5",
+    WORKERS: "-1",
+    DATA_DIR: join(dir, "secrets"),
+    API_KEYS_FILE: join(dir, "nothing"),
+    SECRETS_KEY_FILE: dir,
+  };
+  assert.throws(
+    () => loadConfig(env),
+    ({ message }: Error) => {
+      for (const name of Object.keys(env)) assert.match(message, new RegExp(`^- ${name} `, "m"));
+      assert.equal(message.split("\n").length, Object.keys(env).length + 1);
+      assert.ok(!message.includes("m4rk3d"));
+      return true;
+    },
+  );
+});
+
+test("the secrets' key is needed, and must be one", async () => {
+  assert.throws(() => loadConfig({}), /SECRETS_KEY_FILE must be set/);
+  const short = await file("short", "abc\n");
+  assert.throws(
+    () => loadConfig({ SECRETS_KEY_FILE: short }),
+    ({ message }: Error) => message.includes("64 hexadecimal digits") && !message.includes("abc"),
+  );
+});
+
+test("API keys belong to tenants and are kept as hashes", async () => {
+  const path = await file("keys", "# who may\nalpha:one:two\r\n\nbeta:three\nalpha:four\n");
+  assert.deepEqual(
+    load({ API_KEYS_FILE: path }).apiKeys,
+    new Map([
+      [hash("one:two"), "alpha"],
+      [hash("three"), "beta"],
+      [hash("four"), "alpha"],
+    ]),
+  );
+});
+
+test("a file of API keys with faults is refused line by line, without its keys", async () => {
+  const path = await file(
+    "faulty",
+    "alpha\nbe ta:m4rk3d\ngamma:\ndelta:a b\nok:same\nother:same\n",
+  );
+  assert.throws(
+    () => load({ API_KEYS_FILE: path }),
+    ({ message }: Error) => {
+      for (const line of [1, 2, 3, 4, 6]) assert.match(message, new RegExp(`line ${line}:`));
+      assert.ok(!message.includes("m4rk3d") && !message.includes("line 5"));
+      return true;
+    },
+  );
+  assert.throws(
+    () => load({ API_KEYS_FILE: join(dir, "faulty-not") }),
+    /cannot be read \(ENOENT\)/,
+  );
+  const empty = file("empty", "# none\n");
+  assert.throws(() => load({ API_KEYS_FILE: join(dir, "empty") }), /no usable key|ENOENT/);
+  await empty;
+});
+
+test("without API keys only a loopback address is taken", async () => {
+  for (const HOST of ["127.0.0.1", "127.8.9.1", "localhost", "::1"])
+    assert.equal(load({ HOST }).host, HOST);
+  for (const HOST of ["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com"])
+    assert.throws(() => load({ HOST }), /HOST .* loopback/, HOST);
+  assert.equal(
+    load({ HOST: "0.0.0.0", API_KEYS_FILE: await file("one", "a:b\n") }).host,
+    "0.0.0.0",
+  );
+});

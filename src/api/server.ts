@@ -78,7 +78,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
         allErrors: true,
       },
     },
-    frameworkErrors: sendProblem,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) =>
       void (socket.writable ? socket.end(rawProblem(error)) : socket.destroy()),
   }).withTypeProvider<TypeBoxTypeProvider>();

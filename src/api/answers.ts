@@ -183,7 +183,7 @@ const STATUSES: Readonly<Record<number, string>> = {
   422: "A reference is not valid, or the idempotency key belongs to another request.",
   429: "The tenant has too many streams open.",
   500: "Something unexpected went wrong.",
-  503: "The store does not answer; nothing was accepted.",
+  503: "The store does not answer in time. A POST can be sent again with the same Idempotency-Key.",
 };
 
 /** The problem answers of a route, for its `response`. */

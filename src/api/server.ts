@@ -61,23 +61,8 @@ declare module "fastify" {
 /** Everything but listening. Closing it ends all streams. */
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const app = fastify({
+    ...OPTIONS,
     loggerInstance: deps.logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
-    requestIdHeader: false,
-    trustProxy: false,
-    bodyLimit: BODY_LIMIT,
-    routerOptions: { maxParamLength: 128 },
-    ...TIMES,
-    forceCloseConnections: "idle",
-    return503OnClosing: false,
-    ajv: {
-      customOptions: {
-        removeAdditional: false,
-        coerceTypes: false,
-        useDefaults: false,
-        allErrors: true,
-      },
-    },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) =>
       void (socket.writable ? socket.end(rawProblem(error)) : socket.destroy()),
@@ -109,12 +94,28 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   return app;
 }
 
-/** In ms. A request must arrive in time; a connection on which nothing moves outlasts `Prefer: wait=60` and heartbeats, no more. */
-const TIMES = {
+const OPTIONS = {
+  logController: new LogController({ disableRequestLogging: true }),
+  requestIdHeader: false,
+  trustProxy: false,
+  bodyLimit: BODY_LIMIT,
+  routerOptions: { maxParamLength: 128 },
+  // Ms. A request must arrive in time; a connection on which nothing moves outlasts `Prefer: wait=60` and heartbeats, no more.
   requestTimeout: 15_000,
   connectionTimeout: 90_000,
   keepAliveTimeout: 65_000,
   http: { headersTimeout: 10_000, connectionsCheckingInterval: 5000 },
+  forceCloseConnections: "idle",
+  return503OnClosing: false,
+  // Fastify's own choice drops unknown fields and takes "5" for 5.
+  ajv: {
+    customOptions: {
+      removeAdditional: false,
+      coerceTypes: false,
+      useDefaults: false,
+      allErrors: true,
+    },
+  },
 } as const;
 
 /** Pages bring their own policy; everything else is data. */

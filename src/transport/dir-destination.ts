@@ -1,7 +1,6 @@
 // containers/image's `dir:` folders as destination (semantics 7.5). A copy is built in a folder beside the target and takes its place at
 // the end: until then, and if the copy fails, the old image is there (reliability R13).
 
-import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type {
@@ -26,7 +25,15 @@ import type { AccessContext } from "./access.ts";
 import { fileOf, manifestFile, parseVersion, signatureFile } from "./dir-names.ts";
 import { openRegular, readSmall } from "./files.ts";
 import { errnoOf } from "./paths.ts";
-import { disk, makeFolder, replaceFile, storeBlob, syncFolder } from "./store.ts";
+import {
+  disk,
+  makeFolder,
+  removeLeftovers,
+  replaceFile,
+  storeBlob,
+  syncFolder,
+  temporaryIn,
+} from "./store.ts";
 
 const TRAITS: DestinationTraits = {
   manifestTypes: [],
@@ -184,8 +191,10 @@ class DirDestination implements Destination {
     await syncFolder(dirname(this.#folder));
     // The copy is complete; what cannot be removed of the old one is in nobody's way.
     await rm(old, { recursive: true, force: true }).catch(() => {});
+    await removeLeftovers(dirname(this.#folder), prefixOf(this.#folder));
   }
 }
 
-const besideOf = (folder: string): string =>
-  join(dirname(folder), `.${basename(folder).slice(0, 64)}.${randomUUID()}.tmp`);
+const prefixOf = (folder: string): string => `${basename(folder).slice(0, 64)}.`;
+
+const besideOf = (folder: string): string => temporaryIn(dirname(folder), prefixOf(folder));

@@ -17,7 +17,7 @@ import {
   type Selected,
 } from "./oci-index.ts";
 import { confine } from "./paths.ts";
-import { replaceFile, storeBlob } from "./store.ts";
+import { removeLeftovers, replaceFile, storeBlob } from "./store.ts";
 
 /** Bytes of an index.json: room for 20,000 names. */
 const INDEX_LIMIT = 16 * 1024 * 1024;
@@ -103,5 +103,6 @@ export class Layout {
       formatIndex(addEntry(index, top, name)),
       signal,
     );
+    await removeLeftovers(this.folder);
   }
 }

@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromBuffer, type Bytes } from "../bytes.ts";
 import type { BlobStream } from "../copy/interfaces.ts";
@@ -62,6 +62,25 @@ export async function storeBlob(
   return { ...info, digest: digest as Digest, size };
 }
 
+/** No run of a job is longer (the contract's `timeoutSeconds`): what is older belongs to nobody. */
+const LEFTOVER_MS = 24 * 60 * 60 * 1000;
+
+/** A name for something unfinished in `folder`: it begins with a dot, then `of`, and is nobody else's. */
+export const temporaryIn = (folder: string, of = ""): string =>
+  join(folder, `.${of}${randomUUID()}.tmp`);
+
+/** Removes what killed processes left in `folder` under names of `temporaryIn`, once it is a day old. Never fails. */
+export async function removeLeftovers(folder: string, of = ""): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(`.${of}`) || !/^[0-9a-f-]{36}\.tmp$/.test(name.slice(of.length + 1)))
+      continue;
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < Date.now() - LEFTOVER_MS)
+      await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
 /**
  * Writes content to a temporary file in `folder`, makes it durable, and gives it the name that `place` says for its size in bytes, on
  * the same file system. Returns the size. Nothing is left if content, disk or `place` fail, or `signal` aborts.
@@ -72,7 +91,7 @@ async function storeFile(
   place: (size: number) => Promise<string>,
   signal: AbortSignal,
 ): Promise<number> {
-  const temporary = join(folder, `.${randomUUID()}.tmp`);
+  const temporary = temporaryIn(folder);
   await makeFolder(folder);
   try {
     const size = await writeDown(temporary, content, signal);

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { accessTo, makeDataDir, never, openDestination, putImage } from "../support/folders.ts";
+import { makeImage } from "../support/images.ts";
+import { temporaryIn } from "../../src/transport/store.ts";
+
+const DAY = 24 * 60 * 60;
+const image = makeImage();
+
+/** As a killed process leaves it, so many seconds ago. */
+async function leave(path: string, seconds: number): Promise<string> {
+  await writeFile(path, "half");
+  const time = Date.now() / 1000 - seconds;
+  await utimes(path, time, time);
+  return path;
+}
+
+for (const [transport, folder, of] of [
+  ["oci", "place", ""],
+  ["dir", ".", "place."],
+] as const) {
+  test(`what killed processes left beside an ${transport}: image is removed a day later, and nothing else is`, async () => {
+    await using data = await makeDataDir();
+    const where = join(data.path, folder);
+    await mkdir(where, { recursive: true });
+    await leave(temporaryIn(where, of), DAY + 60);
+    await leave(temporaryIn(where, of), DAY + 60);
+    const kept = [
+      await leave(temporaryIn(where, of), 60),
+      await leave(temporaryIn(where, "other."), DAY + 60),
+      await leave(join(where, ".somebody.tmp"), DAY + 60),
+    ];
+    await using destination = await openDestination(
+      `${transport}:place`,
+      accessTo(data.path, "destination"),
+    );
+    await putImage(destination, image);
+    await destination.commit(never);
+    const left = (await readdir(where)).filter((name) => name.endsWith(".tmp"));
+    assert.deepEqual(left.toSorted(), kept.map((path) => path.slice(where.length + 1)).toSorted());
+  });
+}

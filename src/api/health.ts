@@ -2,7 +2,8 @@
 
 import type { Redis } from "ioredis";
 import { CopyError } from "../errors.ts";
-import { available, PREFIX } from "../jobs/redis.ts";
+import { available } from "../jobs/redis.ts";
+import { livingWorkers } from "../jobs/workers.ts";
 import { answer, problems } from "./answers.ts";
 import type { App, ServerDeps } from "./server.ts";
 
@@ -34,7 +35,7 @@ export function addHealthRoutes(
   app.get("/readyz", { schema: ready }, async () => {
     if (closing.aborted) throw new CopyError("service_unavailable", "the process is shutting down");
     await checkPolicy(redis);
-    return { status: "ready", workers: await countWorkers(redis) };
+    return { status: "ready", workers: (await livingWorkers(redis)).length };
   });
 }
 
@@ -48,17 +49,4 @@ async function checkPolicy(redis: Redis): Promise<void> {
       `the store's maxmemory-policy is ${policy}: it must be noeviction, or accepted jobs get lost`,
     );
   }
-}
-
-/** Workers renew a key each, which lapses when they do not. */
-async function countWorkers(redis: Redis): Promise<number> {
-  const workers = new Set<string>();
-  for (let cursor = "0", first = true; first || cursor !== "0"; first = false) {
-    const [next, names] = await available(
-      redis.scan(cursor, "MATCH", `${PREFIX}worker:*`, "COUNT", 1000),
-    );
-    for (const name of names) workers.add(name);
-    cursor = next;
-  }
-  return workers.size;
 }

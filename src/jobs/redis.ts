@@ -9,6 +9,7 @@ export const PREFIX = "{transship}:";
 
 /** Every key there is, but for BullMQ's and the semaphore's. */
 export const keys = {
+  workers: `${PREFIX}workers`,
   job: (id: string) => `${PREFIX}job:${id}`,
   events: (id: string) => `${PREFIX}job:${id}:events`,
   secrets: (id: string) => `${PREFIX}job:${id}:secrets`,

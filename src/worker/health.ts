@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { Redis } from "ioredis";
 import { loadConfig } from "../config.ts";
-import { PREFIX } from "../jobs/redis.ts";
+import { livingWorkers, onHost } from "../jobs/workers.ts";
 
 const redis = new Redis(loadConfig(process.env).redisUrl, {
   maxRetriesPerRequest: 0,
@@ -14,11 +14,6 @@ redis.on("error", (error) => {
   console.error(error.message);
   process.exit(1);
 });
-for await (const keys of redis.scanStream({
-  match: `${PREFIX}worker:${hostname()}:*`,
-  count: 1000,
-}) as AsyncIterable<string[]>) {
-  if (keys.length > 0) process.exit(0);
-}
+if (onHost(await livingWorkers(redis), hostname()).length > 0) process.exit(0);
 console.error(`no worker on ${hostname()} is alive`);
 process.exit(1);

@@ -3,14 +3,16 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "bullmq";
+import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { Bell } from "../jobs/bell.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
-import { connect, PREFIX } from "../jobs/redis.ts";
+import { connect } from "../jobs/redis.ts";
 import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
+import { giveSign, SIGN_EVERY_MS, takeLeave, workerName } from "../jobs/workers.ts";
 import { createLogger } from "../logger.ts";
 import { Registries } from "../transport/docker/registries.ts";
 import { backoffMs } from "./backoff.ts";
@@ -82,7 +84,7 @@ export async function startWorker(
   worker.on("lockRenewalFailed", (ids: string[]) =>
     ids.forEach((id) => worker.cancelJob(id, "lost")),
   );
-  const stopSigns = startSigns(redis, config, worker, logger);
+  const stopSigns = startSigns(redis, logger);
   logger.info(
     { blobConcurrency: config.blobConcurrency, workerConcurrency: config.workerConcurrency },
     "worker ready",
@@ -133,31 +135,18 @@ async function process_(
   }
 }
 
-const SIGN_MS = 5000;
-
-/** Signs of life, for readiness: a key that lapses when the worker does not renew it. */
-function startSigns(
-  redis: ReturnType<typeof connect>,
-  config: Config,
-  worker: Worker,
-  logger: Logger,
-): () => Promise<void> {
-  const key = `${PREFIX}worker:${hostname()}:${randomUUID()}`;
-  const startedAt = new Date().toISOString();
-  const value = JSON.stringify({
-    pid: process.pid,
-    concurrency: config.workerConcurrency,
-    startedAt,
-  });
+/** For readiness and health checks. What it returns ends it. */
+function startSigns(redis: Redis, logger: Logger): () => Promise<void> {
+  const name = workerName(hostname(), randomUUID());
   const give = () =>
-    void redis
-      .set(key, value, "PX", SIGN_MS * 3)
-      .catch((error: unknown) => logger.warn({ err: error, worker: worker.id }, "no sign of life"));
+    void giveSign(redis, name).catch((error: unknown) =>
+      logger.warn({ err: error }, "no sign of life could be given"),
+    );
   give();
-  const timer = setInterval(give, SIGN_MS);
+  const timer = setInterval(give, SIGN_EVERY_MS);
   return async () => {
     clearInterval(timer);
-    await redis.del(key).catch(() => {});
+    await takeLeave(redis, name).catch(() => {});
   };
 }
 

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { startRedis } from "../../src/redis-server.ts";
+import { giveSign, takeLeave, workerName } from "../../src/jobs/workers.ts";
 import { ORDER, problemIn, startTestApi } from "../support/api.ts";
 
 test("a body is taken as application/json only, and checked whenever it is taken", async () => {
@@ -133,8 +134,10 @@ test("readiness tells how many workers give signs of life", async () => {
   await using api = await startTestApi();
   assert.deepEqual((await api.request("GET", "/healthz")).body, { status: "ok" });
   assert.deepEqual((await api.request("GET", "/readyz")).body, { status: "ready", workers: 0 });
-  await api.redis.set("{transship}:worker:a", "{}", "PX", 60_000);
+  await giveSign(api.redis, workerName("host", "a"));
   assert.deepEqual((await api.request("GET", "/readyz")).body, { status: "ready", workers: 1 });
+  await takeLeave(api.redis, workerName("host", "a"));
+  assert.deepEqual((await api.request("GET", "/readyz")).body, { status: "ready", workers: 0 });
 });
 
 test("a store that may drop what it was given is not ready", async () => {

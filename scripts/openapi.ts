@@ -4,7 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { stringify } from "yaml";
-import { buildServer, type ServerDeps } from "../src/api/server.ts";
+import type { ServerDeps } from "../src/api/app.ts";
+import { buildServer } from "../src/api/server.ts";
 
 /** Where the document is kept. */
 export const OPENAPI_FILE = join(import.meta.dirname, "../openapi.yaml");

@@ -10,7 +10,13 @@ const DOCUMENT = join(ROOT, "docs/architecture.md");
 /** Everybody may import these; config.ts and logger.ts are for the programs, and as types for whoever is handed their values. */
 const COMMON = ["src/bytes.ts", "src/errors.ts", "src/codes.ts"];
 /** What is started by itself: it reads the configuration, and hands down what is in it. */
-const PROGRAMS = /^src\/(main\.ts|[a-z]+\/main\.ts|worker\/health\.ts|demo\/.*)$/;
+const PROGRAMS = /^src\/(main\.ts|[a-z]+\/main\.ts|worker\/health\.ts)$/;
+/** Other files that read the environment, and what for. */
+const READERS: ReadonlyMap<string, string> = new Map([
+  ["src/demo/packages.ts", "what apt-get is started with"],
+  ["src/demo/screen.ts", "TERM: whether the terminal can move its cursor"],
+  ["src/demo/stack.ts", "what npm start is started with"],
+]);
 const LIMITS = { src: 250, test: 400 } as const;
 
 interface Import {
@@ -52,9 +58,14 @@ function importsIn(from: string, text: string): readonly Import[] {
   ];
 }
 
+async function allImports(): Promise<readonly Import[]> {
+  const files = await filesIn("src");
+  return (await Promise.all(files.map(async (file) => importsIn(file, await textOf(file))))).flat();
+}
+
 /** The table of docs/architecture.md. */
 function rulesIn(document: string): Rules {
-  const rows = document.matchAll(/^\| `([a-z]+)` \| ([^|]+) \|$/gm);
+  const rows = document.matchAll(/^\| `([a-z]+)` +\| ([^|]+) \|$/gm);
   return new Map(
     Array.from(rows, ([, folder = "", allowed = ""]) => {
       const named = (text: string) =>
@@ -91,15 +102,35 @@ test("folders import only what docs/architecture.md allows", async () => {
     "transport",
     "worker",
   ]);
-  const files = await filesIn("src");
-  const imports = (
-    await Promise.all(files.map(async (file) => importsIn(file, await textOf(file))))
-  ).flat();
-  assert.ok(imports.length > files.length, "the imports were not found");
+  const imports = await allImports();
+  assert.ok(imports.length > (await filesIn("src")).length, "the imports were not found");
   assert.deepEqual(
     imports.map((found) => faultOf(found, rules)).filter((fault) => fault !== undefined),
     [],
   );
+});
+
+/** Files that lead back to themselves, each way once. Types count as well: a cycle of them is read like any other. */
+function cyclesIn(imports: readonly Import[]): readonly string[] {
+  const next = Map.groupBy(imports, ({ from }) => from);
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): readonly string[] => {
+    if (way.includes(file)) return [[...way.slice(way.indexOf(file)), file].join(" → ")];
+    if (done.has(file)) return [];
+    const found = (next.get(file) ?? []).flatMap(({ to }) => visit(to, [...way, file]));
+    done.add(file);
+    return found;
+  };
+  return [...next.keys()].flatMap((file) => visit(file, []));
+}
+
+test("no file leads back to itself", async () => {
+  assert.deepEqual(cyclesIn(await allImports()), []);
+  const a = importsIn("src/a.ts", 'import { b } from "./b.ts";');
+  const b = importsIn("src/b.ts", 'import type { C } from "./c/c.ts";');
+  const c = importsIn("src/c/c.ts", 'import { a } from "../a.ts";');
+  assert.deepEqual(cyclesIn([...a, ...b]), []);
+  assert.deepEqual(cyclesIn([...a, ...b, ...c]), ["src/a.ts → src/b.ts → src/c/c.ts → src/a.ts"]);
 });
 
 test("the check of imports sees what is not allowed", async () => {
@@ -131,17 +162,11 @@ test("the check of imports sees what is not allowed", async () => {
   );
 });
 
-test("the environment is read in config.ts only, and handed to it by the programs", async () => {
+test("the environment is read by the programs only, which hand it to config.ts", async () => {
   const readers: string[] = [];
-  for (const file of await filesIn("src")) {
-    if (
-      !PROGRAMS.test(file) &&
-      file !== "src/config.ts" &&
-      (await textOf(file)).includes("process.env")
-    )
-      readers.push(file);
-  }
-  assert.deepEqual(readers, []);
+  for (const file of await filesIn("src"))
+    if (!PROGRAMS.test(file) && (await textOf(file)).includes("process.env")) readers.push(file);
+  assert.deepEqual(readers, [...READERS.keys()]);
 });
 
 test("no file is too long to be read at once", async () => {

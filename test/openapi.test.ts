@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import type { FastifyInstance } from "fastify";
 import { Compile } from "typebox/schema";
 import { parse } from "yaml";
 import { OPENAPI_FILE, openapiYaml } from "../scripts/openapi.ts";
@@ -55,6 +57,30 @@ test("openapi.yaml has exactly the codes that there are, each with what to do", 
       code,
     );
   }
+});
+
+/** Not of the contract: the document itself, and the page that shows it. */
+const PAGES = /^\/(docs(\/.*)?|openapi\.json)$/;
+
+test("openapi.yaml has every route of the server, and no other", async () => {
+  const routes = new Set<string>();
+  const listen = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance };
+    fastify.addHook("onRoute", ({ method, url }) => {
+      for (const one of [method].flat()) if (!PAGES.test(url)) routes.add(`${one} ${url}`);
+    });
+  };
+  subscribe("fastify.initialization", listen);
+  await openapiYaml();
+  unsubscribe("fastify.initialization", listen);
+  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map(
+      (method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`,
+    ),
+  );
+  // HEAD is GET without a body, which needs no word.
+  const named = [...routes].filter((route) => !route.startsWith("HEAD "));
+  assert.deepEqual(named.toSorted(), documented.toSorted());
 });
 
 test("every operation says what it does, what it answers, and whether it asks for a key", () => {

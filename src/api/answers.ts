@@ -36,7 +36,7 @@ export const Problem = Type.Object(
           {
             pointer: Type.String({
               description:
-                "A JSON pointer (RFC 6901) into the body; for a query parameter, its name.",
+                "A JSON pointer (RFC 6901) into the body, or into the query's parameters.",
             }),
             detail: Type.String(),
           },

@@ -2,8 +2,8 @@
 
 import { CopyError } from "../errors.ts";
 import { problems } from "./answers.ts";
+import type { App, ServerDeps } from "./app.ts";
 import { JobParams, StreamHeaders } from "./parameters.ts";
-import type { App, ServerDeps } from "./server.ts";
 import type { Streams } from "./sse.ts";
 
 const tags = ["events"];

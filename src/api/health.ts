@@ -5,7 +5,7 @@ import { CopyError } from "../errors.ts";
 import { available } from "../jobs/redis.ts";
 import { livingWorkers } from "../jobs/workers.ts";
 import { answer, problems } from "./answers.ts";
-import type { App, ServerDeps } from "./server.ts";
+import type { App, ServerDeps } from "./app.ts";
 
 const tags = ["service"];
 

@@ -8,14 +8,13 @@ import { viewOf, type JobView } from "../jobs/view.ts";
 import type { Filter } from "../jobs/list.ts";
 import type { Stored } from "../jobs/store.ts";
 import { answer, headerSchemas, problems } from "./answers.ts";
+import type { App, ServerDeps } from "./app.ts";
 import { faultsOf } from "./faults.ts";
-import { GetHeaders, JobParams, ListQuery, SubmitHeaders } from "./parameters.ts";
+import { GetHeaders, JobParams, ListQuery, PAGE_SIZE, SubmitHeaders } from "./parameters.ts";
 import { parseOrder } from "./request.ts";
-import type { App, ServerDeps } from "./server.ts";
 import { awaitChange, parseWait } from "./wait.ts";
 
 const tags = ["jobs"];
-const DEFAULT_LIMIT = 50;
 
 const job = (description: string, headers: Readonly<Record<string, string>> = {}) =>
   answer(description, "Job#", headers);
@@ -29,7 +28,7 @@ export function addJobRoutes(app: App, deps: ServerDeps): void {
   addChanges(app, deps);
 }
 
-function addSubmit(app: App, { jobs, sealer }: ServerDeps): void {
+function addSubmit(app: App, { jobs, sealer, dataDir }: ServerDeps): void {
   const schema = {
     tags,
     operationId: "createJob",
@@ -45,7 +44,11 @@ function addSubmit(app: App, { jobs, sealer }: ServerDeps): void {
   };
   // What is wrong with the body is looked at in the handler, together with what a schema cannot see.
   app.post("/jobs", { schema, attachValidation: true }, async (request, reply) => {
-    const order = parseOrder(request.body, faultsOf(request.validationError?.validation ?? []));
+    const order = parseOrder(
+      request.body,
+      faultsOf(request.validationError?.validation ?? []),
+      dataDir,
+    );
     const key = request.headers["idempotency-key"];
     const idempotency =
       key === undefined
@@ -82,7 +85,7 @@ function addList(app: App, { jobs }: ServerDeps): void {
       fields["limit"] = Number(fields["limit"]);
   };
   app.get("/jobs", { schema, preValidation }, async (request) => {
-    const { limit = DEFAULT_LIMIT, cursor } = request.query;
+    const { limit = PAGE_SIZE, cursor } = request.query;
     const { items, nextCursor } = await jobs.list(request.tenant, filterOf(request.query), {
       limit,
       ...(cursor !== undefined && { cursor }),

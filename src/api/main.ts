@@ -12,12 +12,13 @@ import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
 import { startSweep } from "../jobs/sweep.ts";
 import { createLogger } from "../logger.ts";
-import { buildServer, type App } from "./server.ts";
+import type { App } from "./app.ts";
+import { buildServer } from "./server.ts";
 
 const SWEEP_MS = 10_000;
 const CONNECT_MS = 2000;
-/** How long requests that run may go on while the process closes. */
-const GRACE_MS = 10_000;
+/** How long requests that run may go on while the process closes: more than a store that is away can keep them. */
+const GRACE_MS = 5000;
 
 export interface RunningApi {
   readonly url: string;
@@ -45,6 +46,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     bell,
     sealer,
     redis,
+    dataDir: config.dataDir,
     apiKeys: config.apiKeys,
     closing: closing.signal,
     logger,

@@ -3,6 +3,9 @@
 import { Type, type Static } from "typebox";
 import { REFERENCE_LIMIT, strict } from "./schemas.ts";
 
+/** Jobs on a page, if the request does not say. */
+export const PAGE_SIZE = 50;
+
 export const JobParams = Type.Object({
   id: Type.String({ maxLength: 128, description: "The job's `id`." }),
 });
@@ -10,7 +13,12 @@ export const JobParams = Type.Object({
 export const ListQuery = Type.Object(
   {
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 200, default: 50, description: "Jobs on a page." }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 200,
+        default: PAGE_SIZE,
+        description: "Jobs on a page.",
+      }),
     ),
     cursor: Type.Optional(
       Type.String({

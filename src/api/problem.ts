@@ -99,29 +99,38 @@ function faultAnswer(
   return { problem: { ...problemOf(new CopyError(code, detail), instance), status }, headers };
 }
 
-/** For what Node's parser refuses before there is a request; `bytes` is a whole HTTP response. */
-export function rawProblem(error: { readonly code?: string }): string {
-  const status =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? 431
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? 408
-        : 400;
-  const detail =
-    status === 431
-      ? "the headers are too large"
-      : status === 408
-        ? "the request took too long to arrive"
-        : "the request is not valid HTTP";
-  const body = JSON.stringify(faultAnswer(status, detail, "/").problem);
-  return `HTTP/1.1 ${status} ${REASONS[status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`;
+interface RawFault {
+  readonly status: number;
+  readonly reason: string;
+  readonly detail: string;
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  408: "Request Timeout",
-  431: "Request Header Fields Too Large",
+const NO_HTTP: RawFault = {
+  status: 400,
+  reason: "Bad Request",
+  detail: "the request is not valid HTTP",
 };
+
+/** What Node's parser refuses, by the error's code. */
+const RAW: Readonly<Record<string, RawFault>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    reason: "Request Header Fields Too Large",
+    detail: "the headers are too large",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    reason: "Request Timeout",
+    detail: "the request took too long to arrive",
+  },
+};
+
+/** A whole HTTP response to what was refused before there was a request. */
+export function rawProblem(error: { readonly code?: string }): string {
+  const { status, reason, detail } = RAW[error.code ?? ""] ?? NO_HTTP;
+  const body = JSON.stringify(faultAnswer(status, detail, "/").problem);
+  return `HTTP/1.1 ${status} ${reason}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`;
+}
 
 /** The address without its query, which may hold anything. */
 export const pathOf = (url: string): string => url.split("?", 1)[0] ?? url;

@@ -1,9 +1,11 @@
 // A request body → what is ordered: the checks that a schema cannot express, and the defaults. No I/O.
 
+import type { Code } from "../codes.ts";
 import type { CopyOptions } from "../copy/interfaces.ts";
 import { CopyError, type Side } from "../errors.ts";
 import { parseDigest } from "../image/digest.ts";
 import { isObject } from "../image/json.ts";
+import { locate } from "../image/path.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { parseReference, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
@@ -18,12 +20,16 @@ export interface JobOrder {
 }
 
 /**
- * The order that a body means. `schemaFaults`: what the schema found wrong with it. Throws all faults at once: `reference_invalid`
- * if there is nothing wrong but references, else `invalid_request`.
+ * The order that a body means. `schemaFaults`: what the schema found wrong with it; `dataDir`: where paths must stay. Throws all faults
+ * at once: `path_denied` or `reference_invalid` if there is nothing wrong but that, else `invalid_request`.
  */
-export function parseOrder(body: unknown, schemaFaults: readonly Fault[]): JobOrder {
-  const source = referenceIn(body, "source");
-  const destination = referenceIn(body, "destination");
+export function parseOrder(
+  body: unknown,
+  schemaFaults: readonly Fault[],
+  dataDir: string,
+): JobOrder {
+  const source = referenceIn(body, "source", dataDir);
+  const destination = referenceIn(body, "destination", dataDir);
   const wrong = [...source.faults, ...destination.faults];
   // Other rules are about several fields, and mean nothing while one of them is not what it should be.
   if (schemaFaults.length > 0) throw invalid("invalid_request", [...schemaFaults, ...wrong]);
@@ -37,12 +43,15 @@ export function parseOrder(body: unknown, schemaFaults: readonly Fault[]): JobOr
   checkSide("source", request.sourceContext, source.reference, faults);
   checkSide("destination", request.destinationContext, destination.reference, faults);
   if (faults.length > 0) throw invalid("invalid_request", [...wrong, ...faults]);
-  if (wrong.length > 0) throw invalid("reference_invalid", wrong);
+  const code = [source, destination].some((found) => found.code === "reference_invalid")
+    ? "reference_invalid"
+    : "path_denied";
+  if (wrong.length > 0) throw invalid(code, wrong);
   return order;
 }
 
 function invalid(
-  code: "reference_invalid" | "invalid_request",
+  code: "path_denied" | "reference_invalid" | "invalid_request",
   faults: readonly Fault[],
 ): CopyError {
   const [first] = faults;
@@ -56,24 +65,27 @@ function invalid(
 interface FoundReference {
   /** Undefined where there is none, or where it is not valid. */
   readonly reference?: ImageReference;
+  /** Of what is wrong with it. */
+  readonly code?: Code;
   readonly faults: readonly Fault[];
 }
 
 /** Looked for in any body: that it is missing or no text is for the schema to say. */
-function referenceIn(body: unknown, side: Side): FoundReference {
+function referenceIn(body: unknown, side: Side, dataDir: string): FoundReference {
   const text = isObject(body) ? body[side] : undefined;
   if (typeof text !== "string" || text === "" || text.length > REFERENCE_LIMIT)
     return { faults: [] };
   try {
     const reference = parseReference(text);
-    if (side === "source" || reference.transport !== "oci" || reference.entry === undefined)
-      return { reference, faults: [] };
-    const detail = `\`${text}\`: \`@${reference.entry}\` stands for an entry that is there, and can only be read: give the destination a name`;
-    return { faults: [{ pointer: `/${side}`, detail }] };
+    if (reference.transport !== "docker") locate(dataDir, reference.path, side);
+    if (side === "destination" && reference.transport === "oci" && reference.entry !== undefined) {
+      const why = `\`@${reference.entry}\` stands for an entry that is there, and can only be read: give the destination a name`;
+      throw new CopyError("reference_invalid", `\`${text}\`: ${why}`);
+    }
+    return { reference, faults: [] };
   } catch (error) {
-    if (error instanceof CopyError)
-      return { faults: [{ pointer: `/${side}`, detail: error.message }] };
-    throw error;
+    if (!(error instanceof CopyError)) throw error;
+    return { code: error.code, faults: [{ pointer: `/${side}`, detail: error.message }] };
   }
 }
 

@@ -2,22 +2,10 @@
 // same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts and health.ts are the routes, problem.ts turns
 // every error into its answer, docs.ts makes openapi.yaml of it all.
 
-import {
-  fastify,
-  LogController,
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type RawServerDefault,
-} from "fastify";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { fastify, LogController, type FastifyBaseLogger } from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import type { Redis } from "ioredis";
-import type { Logger } from "pino";
-import type { Bell } from "../jobs/bell.ts";
-import type { Events } from "../jobs/events.ts";
-import type { Sealer } from "../jobs/secrets.ts";
-import type { Jobs } from "../jobs/store.ts";
 import { ANSWER_SCHEMAS } from "./answers.ts";
+import type { App, ServerDeps } from "./app.ts";
 import { addJsonBody, BODY_LIMIT } from "./body.ts";
 import { addDocs } from "./docs.ts";
 import { EVENT_SCHEMAS } from "./event-schemas.ts";
@@ -28,35 +16,6 @@ import { pathOf, rawProblem, RequestFault, sendProblem } from "./problem.ts";
 import { JobRequest } from "./schemas.ts";
 import { Streams } from "./sse.ts";
 import { authenticator } from "./tenants.ts";
-
-export interface ServerDeps {
-  readonly jobs: Jobs;
-  readonly events: Events;
-  readonly bell: Bell;
-  readonly sealer: Sealer;
-  /** Hasty: a request does not wait for a store that is away. */
-  readonly redis: Redis;
-  /** Tenants by the SHA-256 of their keys; undefined: no key is asked for. */
-  readonly apiKeys: ReadonlyMap<string, string> | undefined;
-  /** Aborts when the process begins to shut down: then nobody is kept waiting. */
-  readonly closing: AbortSignal;
-  readonly logger: Logger;
-}
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Whose request it is; set for everything under /v1. */
-    tenant: string;
-  }
-}
 
 /** Everything but listening. Closing it ends all streams. */
 export async function buildServer(deps: ServerDeps): Promise<App> {

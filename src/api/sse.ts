@@ -20,7 +20,12 @@ export type Follow = (after: string | undefined, signal: AbortSignal) => AsyncGe
 
 export class Streams {
   readonly #open = new Map<string, Set<AbortController>>();
+  readonly #heartbeatMs: number;
   #closing = false;
+
+  constructor(heartbeatMs = HEARTBEAT_MS) {
+    this.#heartbeatMs = heartbeatMs;
+  }
 
   /** Answers with the events after the client's Last-Event-ID. Throws 406 where it wants something else, and `quota_exceeded`. */
   send(request: FastifyRequest, reply: FastifyReply, tenant: string, follow: Follow): FastifyReply {
@@ -31,9 +36,8 @@ export class Streams {
       stop.abort();
       this.#remove(tenant, stop);
     };
-    const frames = Readable.from(framesOf(follow, lastEventId(request), stop), {
-      objectMode: false,
-    });
+    const events = lasting(follow, lastEventId(request), stop.signal);
+    const frames = Readable.from(framesOf(events, stop, this.#heartbeatMs), { objectMode: false });
     frames.once("close", end);
     reply.raw.once("close", end);
     return reply
@@ -86,16 +90,15 @@ function acceptsEvents(accept = "*/*"): boolean {
 
 /** The stream's text: events as they come, a comment when there are none for a while. Ends with the events, or at once on abort. */
 async function* framesOf(
-  follow: Follow,
-  after: string | undefined,
+  events: AsyncGenerator<Event>,
   stop: AbortController,
+  heartbeatMs: number,
 ): AsyncGenerator<string> {
   yield "retry: 1000\n\n";
-  const events = lasting(follow, after, stop.signal);
   let next = events.next();
   try {
     while (!stop.signal.aborted) {
-      const result = await within(next, HEARTBEAT_MS);
+      const result = await within(next, heartbeatMs);
       if (result === undefined) {
         yield ": still here\n\n";
         continue;

@@ -41,7 +41,7 @@ export async function awaitChange(
   const deadline = performance.now() + wait.seconds * 1000;
   for (;;) {
     // Listening begins before the job is read, so that no change falls between the two.
-    const left = deadline - performance.now();
+    const left = Math.max(0, deadline - performance.now());
     const heard = new AbortController();
     const rung = deps.bell.wait(
       jobBell(id),
@@ -56,7 +56,7 @@ export async function awaitChange(
         isFinal(stored.record.status)
       )
         return stored;
-      if (left <= 0 || wait.signal.aborted) return stored;
+      if (left === 0 || wait.signal.aborted) return stored;
       await rung;
     } finally {
       heard.abort();

@@ -1,6 +1,7 @@
 // Transports: the ways to reach images, one folder or file each. A new one is a file and a row here.
 
 import type { Destination, Source } from "../copy/interfaces.ts";
+import { locate } from "../image/path.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { AccessContext } from "./access.ts";
 import { openDirDestination } from "./dir-destination.ts";
@@ -8,7 +9,7 @@ import { openDirSource } from "./dir-source.ts";
 import { openDockerDestination } from "./docker/destination.ts";
 import { openDockerSource } from "./docker/source.ts";
 import { openOciDestination, openOciSource } from "./oci.ts";
-import { confine, locate } from "./paths.ts";
+import { confine } from "./paths.ts";
 
 /** Opens a reference for reading. Throws what its transport throws, and `path_denied` for a path that leaves the data folder. */
 export async function openSource(

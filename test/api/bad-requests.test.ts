@@ -269,6 +269,15 @@ test("a request that is not valid is answered with the fields that are wrong, an
       );
     });
   }
+  for (const path of ["../x", "a/../../x", "/etc/x", "a/%2e%2e/x", "a\\x"]) {
+    await t.test(`path: ${path}`, async () => {
+      const problem = await refused({ source: `dir:${path}`, destination: "oci:fine" });
+      assert.deepEqual(
+        { status: problem.status, code: problem.code, pointers: problem.pointers },
+        { status: 422, code: "path_denied", pointers: ["/source"] },
+      );
+    });
+  }
   assert.equal(Reflect.get({}, "polluted"), undefined);
 });
 

@@ -214,18 +214,19 @@ test("closing ends all streams whole, at once", async () => {
   assert.ok(performance.now() - before < 3000);
 });
 
-test("a reader that takes nothing costs little, and nobody else waits for it", async () => {
+test("a reader that takes nothing keeps nobody else waiting, nor the server from closing", async () => {
   await using api = await startTestApi();
   const { id, links } = await api.submit();
   await start(api, id);
   const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+  socket.on("error", () => {}).pause();
   socket.write(`GET ${links.events} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  socket.pause();
-  const before = process.memoryUsage.rss();
   for (let i = 0; i < 200; i++) await api.change(id, report("x".repeat(50_000)));
   await api.change(id, (record) => canceled(record, now()));
   const last = (await all(sse(`${api.url}${links.events}`))).at(-1);
   assert.equal(last?.type, "canceled");
-  assert.ok(process.memoryUsage.rss() - before < 400 * 1024 * 1024);
+  const before = performance.now();
+  await api.restart();
+  assert.ok(performance.now() - before < 8000);
   socket.destroy();
 });

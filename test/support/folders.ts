@@ -15,7 +15,8 @@ import type { AccessContext } from "../../src/transport/access.ts";
 import { openDirDestination } from "../../src/transport/dir-destination.ts";
 import { openDirSource } from "../../src/transport/dir-source.ts";
 import { openOciDestination, openOciSource } from "../../src/transport/oci.ts";
-import { confine, locate } from "../../src/transport/paths.ts";
+import { locate } from "../../src/image/path.ts";
+import { confine } from "../../src/transport/paths.ts";
 import type { TestImage, TestList } from "./images.ts";
 
 export const never = new AbortController().signal;

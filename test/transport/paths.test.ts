@@ -3,7 +3,8 @@ import { mkdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { confine, locate } from "../../src/transport/paths.ts";
+import { locate } from "../../src/image/path.ts";
+import { confine } from "../../src/transport/paths.ts";
 import { makeDataDir } from "../support/folders.ts";
 
 const denied = (error: unknown): boolean =>

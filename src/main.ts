@@ -4,17 +4,15 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { loadConfig, type Config } from "./config.ts";
-import { freePort } from "./free-port.ts";
-import { ownRedis } from "./own-redis.ts";
-import { onSignals } from "./signals.ts";
-import { Supervisor } from "./supervisor.ts";
+import { freePort } from "./start/free-port.ts";
+import { ownRedis } from "./start/own-redis.ts";
+import { startProcesses, untilReady } from "./start/processes.ts";
+import { onSignals } from "./start/signals.ts";
+import { Supervisor } from "./start/supervisor.ts";
 
-const SOURCE = import.meta.dirname;
-const LOCAL = join(SOURCE, "../.local");
-const READY_TIMEOUT_MS = 60_000;
+const LOCAL = join(import.meta.dirname, "../.local");
 
 /** The file of the key that seals credentials, made at the first start. Deleting it makes the credentials of waiting jobs unreadable. */
 export async function secretsKeyFile(folder: string): Promise<string> {
@@ -24,26 +22,6 @@ export async function secretsKeyFile(folder: string): Promise<string> {
     await writeFile(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
   }
   return file;
-}
-
-/** Runs the API and the workers as processes of their own. */
-export function startProcesses(supervisor: Supervisor, workers: number): void {
-  supervisor.run("API", join(SOURCE, "api/main.ts"));
-  for (let i = 1; i <= workers; i++) supervisor.run(`worker ${i}`, join(SOURCE, "worker/main.ts"));
-}
-
-/** Resolves when the API answers and a worker is alive. Throws if that takes a minute, or the signal's reason. */
-export async function untilReady(url: string, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    const answer = await fetch(`${url}/readyz`, { signal }).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer?.ok) return;
-    signal.throwIfAborted();
-    if (performance.now() > deadline)
-      throw new Error(`the API at ${url} was not ready within ${READY_TIMEOUT_MS / 1000} s`);
-    await sleep(50, undefined, { signal });
-  }
 }
 
 /** Where a client on this machine finds the API. */

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { parseArgs, styleText } from "node:util";
-import { onSignals } from "../signals.ts";
+import { onSignals } from "../start/signals.ts";
 import { eventsOf, postJob, type JobRequest } from "./client.ts";
 import { demoImage, type DemoImage } from "./image.ts";
 import { Progress } from "./progress.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { startRedis } from "../../src/redis-server.ts";
+import { startRedis } from "../../src/start/redis-server.ts";
 import { giveSign, takeLeave, workerName } from "../../src/jobs/workers.ts";
 import { ORDER, problemIn, startTestApi } from "../support/api.ts";
 

@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../src/free-port.ts";
+import { freePort } from "../../src/start/free-port.ts";
 import { writeLayout } from "../../bench/workloads.ts";
 import { until } from "../support/peers.ts";
 

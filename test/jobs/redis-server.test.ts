@@ -3,9 +3,9 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort } from "../../src/free-port.ts";
+import { freePort } from "../../src/start/free-port.ts";
 import { connect } from "../../src/jobs/redis.ts";
-import { startRedis } from "../../src/redis-server.ts";
+import { startRedis } from "../../src/start/redis-server.ts";
 
 async function folder() {
   const path = await mkdtemp(join(tmpdir(), "transship-test-"));

@@ -13,7 +13,7 @@ import { JobQueue } from "../../src/jobs/queue.ts";
 import { connect, keys } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";
 import { Jobs } from "../../src/jobs/store.ts";
-import { startRedis } from "../../src/redis-server.ts";
+import { startRedis } from "../../src/start/redis-server.ts";
 import { jobStore, SPEC, take, type JobStore } from "../support/jobs.ts";
 
 const NOW = "2026-01-01T00:00:00.000Z";

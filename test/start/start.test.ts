@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Redis } from "ioredis";
 import { secretsKeyFile } from "../../src/main.ts";
-import { ownRedis, RunsAlready } from "../../src/own-redis.ts";
-import { Supervisor } from "../../src/supervisor.ts";
+import { ownRedis, RunsAlready } from "../../src/start/own-redis.ts";
+import { Supervisor } from "../../src/start/supervisor.ts";
 import { until } from "../support/peers.ts";
 
 async function folder(): Promise<{ path: string } & AsyncDisposable> {
@@ -73,7 +73,7 @@ test("a second start in the same clone is refused while the first one runs", asy
 
 test("the Redis that a crashed start left running is adopted, and ended at the end", async () => {
   await using home = await folder();
-  const program = `import { ownRedis } from ${JSON.stringify(join(import.meta.dirname, "../../src/own-redis.ts"))};
+  const program = `import { ownRedis } from ${JSON.stringify(join(import.meta.dirname, "../../src/start/own-redis.ts"))};
     await ownRedis(${JSON.stringify(home.path)}, () => {}); process.kill(process.pid, "SIGKILL");`;
   await once(spawn(process.execPath, ["--input-type=module", "-e", program]), "exit");
   const left = (await noteOf(home.path)).redis;

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort } from "../../src/free-port.ts";
+import { freePort } from "../../src/start/free-port.ts";
 
 const run = promisify(execFile);
 

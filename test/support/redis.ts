@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { connect } from "../../src/jobs/redis.ts";
-import { startRedis } from "../../src/redis-server.ts";
+import { startRedis } from "../../src/start/redis-server.ts";
 
 interface TestRedis {
   readonly url: string;

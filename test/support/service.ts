@@ -7,9 +7,9 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../src/free-port.ts";
+import { freePort } from "../../src/start/free-port.ts";
 import type { JobView } from "../../src/jobs/view.ts";
-import { startRedis } from "../../src/redis-server.ts";
+import { startRedis } from "../../src/start/redis-server.ts";
 import type { Timing } from "../../src/worker/main.ts";
 import { answering, until } from "./peers.ts";
 

@@ -1,5 +1,6 @@
 // pino, with what must never be written taken out.
 
+import { createRequire } from "node:module";
 import { pino, type DestinationStream, type Logger } from "pino";
 import { CopyError } from "./errors.ts";
 import type { Config } from "./config.ts";
@@ -20,7 +21,7 @@ const SECRET_NAMES = [
 /** pino's paths know no "at any depth". */
 const DEPTHS = ["", "*.", "*.*.", "*.*.*."];
 
-/** JSON lines on stdout, or on `destination`. `name` says which process it is. */
+/** JSON lines on stdout, or on `destination`; lines for people if stdout is a terminal. `name` says which process it is. */
 export function createLogger(
   config: Pick<Config, "logLevel">,
   name: string,
@@ -35,7 +36,25 @@ export function createLogger(
     },
     serializers: { err: describeError },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  const to = destination ?? forPeople();
+  return to === undefined ? pino(options) : pino(options, to);
+}
+
+/** For a terminal, where pino-pretty is installed: it is not in the image. */
+function forPeople(): DestinationStream | undefined {
+  if (!process.stdout.isTTY) return undefined;
+  try {
+    const pretty = createRequire(import.meta.url)("pino-pretty") as (
+      options: object,
+    ) => DestinationStream;
+    return pretty({
+      ignore: "pid,hostname,tenant",
+      translateTime: "SYS:HH:MM:ss",
+      singleLine: true,
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 /** An allow-list: errors of libraries carry what they were asked to do, a Redis client's for one the whole command. */
@@ -44,7 +63,8 @@ function describeError(error: unknown): unknown {
   return {
     type: error.name,
     message: error.message,
-    stack: error.stack,
+    // What the contract has a word for needs no stack: it says where it happened.
+    ...(!(error instanceof CopyError && error.code !== "internal") && { stack: error.stack }),
     ...("code" in error && { code: error.code }),
     ...(error instanceof CopyError && { context: error.context }),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),

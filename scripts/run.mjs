@@ -56,11 +56,20 @@ function lean({ NODE_OPTIONS = "", MALLOC_ARENA_MAX = "1" }) {
   return { NODE_OPTIONS: `--max-semi-space-size=2 ${NODE_OPTIONS}`.trim(), MALLOC_ARENA_MAX };
 }
 
-/** Runs the command to its end: signals go on to it, and its end is ours. */
+/** How often it is looked whether whoever started us is still there. */
+const PARENT_MS = 500;
+
+/** Runs the command to its end: signals go on to it, and its end is ours. npm, killed, dies without a word to us: then it is time to go, too. */
 function run(program, args, env) {
   const child = spawn(program, args, { cwd: root, env, stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.on(signal, () => child.kill(signal));
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, PARENT_MS);
   child.on("error", (error) => fail(`${program} could not be started: ${error.message}`));
   child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }

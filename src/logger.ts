@@ -36,8 +36,15 @@ export function createLogger(
     },
     serializers: { err: describeError },
   };
-  const to = destination ?? forPeople();
-  return to === undefined ? pino(options) : pino(options, to);
+  return pino(options, destination ?? forPeople() ?? toStdout());
+}
+
+/**
+ * Not pino's own way to descriptor 1: where nobody reads the other end any more, that one spins for ever on its way out of the process.
+ */
+function toStdout(): DestinationStream {
+  process.stdout.on("error", () => {});
+  return process.stdout;
 }
 
 /** For a terminal, where pino-pretty is installed: it is not in the image. */

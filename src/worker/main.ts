@@ -80,7 +80,11 @@ export async function startWorker(
       settings: { backoffStrategy: (attempt, _type, error) => backoffMs(attempt, error) },
     },
   );
-  worker.on("error", (error) => logger.warn({ err: error }, "the queue"));
+  // A store that is away is told of once, not with each try to reach it.
+  worker.on("error", (error) => {
+    if (!("syscall" in error)) logger.warn({ err: error }, "the queue");
+  });
+  const stopTelling = tellOfOutages(connection, logger);
   worker.on("lockRenewalFailed", (ids: string[]) =>
     ids.forEach((id) => worker.cancelJob(id, "lost")),
   );
@@ -98,6 +102,7 @@ export async function startWorker(
       const grace = setTimeout(() => worker.cancelAllJobs("shutdown"), timing.graceMs);
       await closing;
       clearTimeout(grace);
+      stopTelling();
       await stopSigns();
       await bell[Symbol.asyncDispose]();
       await semaphores[Symbol.asyncDispose]();
@@ -133,6 +138,20 @@ async function process_(
       await job.moveToWait(token);
       throw new WaitingError();
   }
+}
+
+function tellOfOutages(redis: Redis, logger: Logger): () => void {
+  let away = false;
+  const lost = () => {
+    if (!away) logger.warn("the store is away: running copies go on while their leases last");
+    away = true;
+  };
+  const back = () => {
+    if (away) logger.info("the store is back");
+    away = false;
+  };
+  redis.on("close", lost).on("ready", back);
+  return () => void redis.off("close", lost).off("ready", back);
 }
 
 /** For readiness and health checks. What it returns ends it. */

@@ -25,7 +25,7 @@ export async function secretsKeyFile(folder: string): Promise<string> {
 }
 
 /** Where a client on this machine finds the API. */
-export function addressOf({ host, port }: Pick<Config, "host" | "port">): string {
+function addressOf({ host, port }: Pick<Config, "host" | "port">): string {
   const everywhere = host === "0.0.0.0" || host === "::";
   return `http://${everywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
 }

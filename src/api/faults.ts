@@ -32,8 +32,7 @@ function pointerOf(
 }
 
 /** RFC 6901. */
-export const escapePointer = (name: string): string =>
-  name.replaceAll("~", "~0").replaceAll("/", "~1");
+const escapePointer = (name: string): string => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
 const TYPES: Readonly<Record<string, string>> = {
   object: "an object",

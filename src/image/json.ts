@@ -3,7 +3,7 @@
 // integers above 2^53 are rounded without a word. So the bytes are scanned once before they are parsed.
 
 /** Bounds of a document (reliability T22). */
-export const JSON_LIMITS = { depth: 64, tokens: 500_000 } as const;
+const JSON_LIMITS = { depth: 64, tokens: 500_000 } as const;
 
 /**
  * Parses one JSON document. Throws an Error that says what is wrong: not UTF-8, too deep, too many values, a key that occurs twice

@@ -1,6 +1,6 @@
 // Ends in memory, with a log of what was done to them: for tests of the engine alone.
 
-import { collect, fromBuffer } from "../../src/bytes.ts";
+import { fromBuffer } from "../../src/bytes.ts";
 import type {
   Destination,
   DestinationTraits,
@@ -11,6 +11,7 @@ import type {
 } from "../../src/copy/interfaces.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
+import { collect } from "./bytes.ts";
 import type { TestImage, TestList } from "./images.ts";
 
 const imagesOf = (image: TestImage | TestList): readonly TestImage[] =>
@@ -104,7 +105,7 @@ export class MemoryDestination implements Destination {
     this.peak = Math.max(this.peak, ++this.#storing);
     try {
       await this.whileStoring(info.digest, signal);
-      const bytes = await collect(content, 1 << 30, () => new Error("too large"), signal);
+      const bytes = await collect(content, signal);
       const digest = digestOf(bytes);
       this.blobs.set(digest, bytes);
       this.log.push(`blob ${digest}`);

@@ -2,7 +2,7 @@
 
 import type { TestContext } from "node:test";
 import type { BlobStream, Destination, Source } from "../../src/copy/interfaces.ts";
-import { collect, fromBuffer } from "../../src/bytes.ts";
+import { fromBuffer } from "../../src/bytes.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import type { Descriptor } from "../../src/image/blob-info.ts";
 import { parseDockerReference } from "../../src/image/reference.ts";
@@ -10,6 +10,7 @@ import type { AccessContext } from "../../src/transport/access.ts";
 import { openDockerDestination } from "../../src/transport/docker/destination.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
+import { collect } from "../support/bytes.ts";
 import type { TestImage } from "../support/images.ts";
 
 export type Access = Partial<AccessContext> & Pick<AccessContext, "registries">;
@@ -43,7 +44,7 @@ export function registriesFor(
 
 export async function readBlob(source: Source, blob: Descriptor): Promise<Buffer> {
   const { content } = await source.getBlob(blob, never);
-  return collect(content, 1 << 30, () => new Error("too large"), never);
+  return collect(content);
 }
 
 export const blobOf = (image: TestImage, { digest }: Descriptor): Buffer => {

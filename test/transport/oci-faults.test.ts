@@ -4,10 +4,11 @@ import { mkdir, readFile, rename, symlink, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { collect, fromBuffer, type Bytes } from "../../src/bytes.ts";
+import { fromBuffer, type Bytes } from "../../src/bytes.ts";
 import type { Code } from "../../src/codes.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf, hexOf, type Digest } from "../../src/image/digest.ts";
+import { collect } from "../support/bytes.ts";
 import {
   accessTo,
   failure,
@@ -22,8 +23,6 @@ import { makeImage, seededBytes } from "../support/images.ts";
 
 const run = promisify(execFile);
 const pathOf = (layout: string, digest: Digest) => join(layout, "blobs", "sha256", hexOf(digest));
-const readAll = (bytes: Bytes) =>
-  collect(bytes, 64 * 1024 * 1024, () => new Error("too large"), never);
 
 test("content that fails leaves nothing behind", async (t) => {
   await using dir = await makeDataDir();
@@ -134,7 +133,7 @@ test("manifests and blobs that are not what they should be are refused", async (
     await write("oci:layout:v1", image, accessTo(dir.path, "destination"));
     return openSource("oci:layout:v1", accessTo(dir.path, "source"));
   };
-  const readLayer = async () => readAll((await (await fresh()).getBlob(layer, never)).content);
+  const readLayer = async () => collect((await (await fresh()).getBlob(layer, never)).content);
   await t.test("a manifest with other content", async () => {
     await fresh();
     await writeFile(pathOf(layout, image.digest), "{}");
@@ -170,12 +169,12 @@ test("manifests and blobs that are not what they should be are refused", async (
     const source = await fresh();
     await truncate(pathOf(layout, layer.digest), 3);
     await assert.rejects(
-      readAll((await source.getBlob(layer, never)).content),
+      collect((await source.getBlob(layer, never)).content),
       failure("size_mismatch"),
     );
     await rename(pathOf(layout, layer.digest), join(layout, "elsewhere"));
     await assert.rejects(
-      readAll((await source.getBlob(layer, never)).content),
+      collect((await source.getBlob(layer, never)).content),
       failure("source_not_found"),
     );
   });
@@ -189,7 +188,7 @@ test("manifests and blobs that are not what they should be are refused", async (
       await rename(pathOf(layout, layer.digest), join(layout, "elsewhere"));
       await make(pathOf(layout, layer.digest));
       await assert.rejects(
-        readAll((await source.getBlob(layer, never)).content),
+        collect((await source.getBlob(layer, never)).content),
         failure("path_denied", /not a regular file/),
       );
       await using destination = await openDestination(

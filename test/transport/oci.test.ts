@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { collect, fromBuffer, type Bytes } from "../../src/bytes.ts";
+import { fromBuffer } from "../../src/bytes.ts";
 import { digestOf, hexOf, type Digest } from "../../src/image/digest.ts";
+import { collect } from "../support/bytes.ts";
 import {
   accessTo,
   copyAll,
@@ -21,13 +22,12 @@ import {
 } from "../support/folders.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
 import { missing, skopeo } from "../support/peers.ts";
+import { startRegistry } from "../support/registry.ts";
 
 const run = promisify(execFile);
 const pathOf = (layout: string, digest: Digest) => join(layout, "blobs", "sha256", hexOf(digest));
 const readIndex = async (layout: string) =>
   JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
-const readAll = (bytes: Bytes) =>
-  collect(bytes, 64 * 1024 * 1024, () => new Error("too large"), never);
 
 test("a list goes through a layout and comes out byte for byte", async () => {
   await using dir = await makeDataDir();
@@ -54,7 +54,7 @@ test("a list goes through a layout and comes out byte for byte", async () => {
     assert.deepEqual(await source.getManifest(image.digest, never), image.manifest);
     for (const blob of [image.config, ...image.layers]) {
       const { content } = await source.getBlob(blob, never);
-      assert.deepEqual(await readAll(content), image.blobs.get(blob.digest));
+      assert.deepEqual(await collect(content), image.blobs.get(blob.digest));
     }
   }
   assert.deepEqual(await readIndex(join(dir.path, "team/layout")), {
@@ -133,6 +133,23 @@ test("a name that moved on is still read as the pinned digest", async () => {
   assert.deepEqual(await pinned.getManifest(undefined, never), before.manifest);
   await using current = await openSource("oci:layout:v1", accessTo(dir.path, "source"));
   assert.deepEqual(await current.getManifest(undefined, never), after.manifest);
+});
+
+test("a layer that a layout does not have is not looked for at its URLs", async () => {
+  await using dir = await makeDataDir();
+  await using elsewhere = await startRegistry();
+  const image = makeImage();
+  const [layer] = image.layers;
+  assert.ok(layer !== undefined);
+  await write("oci:layout:v1", image, accessTo(dir.path, "destination"));
+  await rm(pathOf(join(dir.path, "layout"), layer.digest));
+  await using source = await openSource("oci:layout:v1", accessTo(dir.path, "source"));
+  const read = async () => {
+    const { content } = await source.getBlob({ ...layer, urls: [`${elsewhere.url}/x`] }, never);
+    return collect(content);
+  };
+  await assert.rejects(read(), failure("source_not_found"));
+  assert.equal(elsewhere.requests.length, 0);
 });
 
 test("a blob whose digest is not known yet is stored under the one it has", async () => {

@@ -24,7 +24,7 @@ export function chooseChallenge(
 }
 
 /** All challenges of one header value, or undefined if any part of it is malformed or said twice. */
-export function parseChallenges(value: string): readonly Parsed[] | undefined {
+function parseChallenges(value: string): readonly Parsed[] | undefined {
   const text = new Scanner(value);
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
   for (;;) {

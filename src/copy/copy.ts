@@ -1,7 +1,8 @@
 // The engine: opens nothing and knows no transport. It is given two ends, decides what is to be copied, moves blobs under permits, and
 // writes the manifests that name them: layers and config, then their manifest, then the list, then commit (semantics 1.1).
 
-import { manifestDigest, parseList } from "../image/manifest/manifest.ts";
+import { parseList } from "../image/manifest/list.ts";
+import { manifestDigest } from "../image/manifest/manifest.ts";
 import { isList } from "../image/media-types.ts";
 import { decideAboutTag } from "./decide.ts";
 import { chooseInstance } from "./instances.ts";

@@ -1,7 +1,8 @@
 // A list and its images: the images first, each as single.ts does it, then the list's own manifest (semantics 1.5).
 
 import { CopyError } from "../errors.ts";
-import { parseList, type Instance, type RawManifest } from "../image/manifest/manifest.ts";
+import { parseList } from "../image/manifest/list.ts";
+import type { Instance, RawManifest } from "../image/manifest/manifest.ts";
 import { checkDestinationDigest } from "./decide.ts";
 import { group } from "./group.ts";
 import { chooseInstances } from "./instances.ts";

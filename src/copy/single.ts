@@ -2,12 +2,8 @@
 
 import { CopyError } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
-import {
-  manifestDigest,
-  parseImage,
-  type Image,
-  type RawManifest,
-} from "../image/manifest/manifest.ts";
+import { manifestDigest, type Image, type RawManifest } from "../image/manifest/manifest.ts";
+import { parseImage } from "../image/manifest/parse.ts";
 import { isList } from "../image/media-types.ts";
 import { copyBlob, type Blob } from "./blob.ts";
 import {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { guessMediaType, parseImage, parseList } from "../../src/image/manifest/manifest.ts";
+import { parseList } from "../../src/image/manifest/list.ts";
+import { guessMediaType } from "../../src/image/manifest/manifest.ts";
+import { parseImage } from "../../src/image/manifest/parse.ts";
 import {
   DOCKER_CONFIG,
   DOCKER_LAYER,

@@ -8,7 +8,8 @@ import type { Destination, Semaphore, Source } from "../../src/copy/interfaces.t
 import type { Code } from "../../src/codes.ts";
 import { CopyError, type Side } from "../../src/errors.ts";
 import type { Digest } from "../../src/image/digest.ts";
-import { parseImage, parseList } from "../../src/image/manifest/manifest.ts";
+import { parseList } from "../../src/image/manifest/list.ts";
+import { parseImage } from "../../src/image/manifest/parse.ts";
 import { isList } from "../../src/image/media-types.ts";
 import { parseReference, type DirReference, type OciReference } from "../../src/image/reference.ts";
 import type { AccessContext } from "../../src/transport/access.ts";

@@ -133,7 +133,7 @@ test("answers and events are what the document says", async () => {
     progressed(record, record.progress, digest, [
       { type: "blob-new", artifact },
       { type: "blob-read", artifact, offset: 1, offsetUpdate: 1 },
-      { type: "blob-done", artifact, offset: 1 },
+      { type: "blob-done", artifact, offset: 1, bytesStored: 1 },
       { type: "blob-skipped", artifact, reason: "exists" },
       { type: "report", message: "hello" },
     ]),

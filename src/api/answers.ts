@@ -5,7 +5,7 @@ import { Type, type TSchema } from "typebox";
 import { CODES } from "../codes.ts";
 import { JOB, PROBLEM } from "./examples.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
-import { Options, strict } from "./schemas.ts";
+import { Options, strict } from "./option-schemas.ts";
 
 const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const time = (description: string) => Type.String({ format: "date-time", description });
@@ -90,13 +90,20 @@ export const Result = Type.Object(
   { ...strict, $id: "Result" },
 );
 
-/** Exactly what a request may hold, but all of it. */
-const AppliedOptions = Type.Required(Options, {
-  ...strict,
-  $id: "Options",
-  description:
-    "What holds for the job: the options of the request, and the defaults of the others.",
-});
+/** Exactly what a request may hold, but all of it; these alone have no default. */
+const WITHOUT_DEFAULT = ["forceManifestMimeType", "destinationTimestamp"] as const;
+const AppliedOptions = Type.Object(
+  {
+    ...Type.Required(Type.Omit(Options, WITHOUT_DEFAULT)).properties,
+    ...Type.Pick(Options, WITHOUT_DEFAULT).properties,
+  },
+  {
+    ...strict,
+    $id: "Options",
+    description:
+      "What holds for the job: the options of the request, and the defaults of the others.",
+  },
+);
 
 export const Job = Type.Object(
   {

@@ -1,12 +1,14 @@
 // What streams of events hold, for openapi.yaml.
 
 import { Type, type TSchema } from "typebox";
-import { strict } from "./schemas.ts";
+import { strict } from "./option-schemas.ts";
 
 const Artifact = Type.Object(
   {
     digest: Type.String(),
-    size: Type.Integer({ minimum: 0, description: "Bytes, as the manifest has it." }),
+    size: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+      description: "Bytes, as the manifest has it; null where it does not tell (docker schema 1).",
+    }),
     mediaType: Type.String(),
     kind: Type.Enum(["config", "layer"], { type: "string" }),
     index: Type.Integer({
@@ -61,7 +63,14 @@ const MESSAGES = [
       offsetUpdate: Type.Integer({ minimum: 0, description: "Bytes since the event before." }),
     },
   ),
-  message("BlobDoneEvent", "A blob was copied.", ["blob-done"], { artifact, offset }),
+  message("BlobDoneEvent", "A blob was copied.", ["blob-done"], {
+    artifact,
+    offset,
+    bytesStored: Type.Integer({
+      minimum: 0,
+      description: "Of the blob as it was stored: others than were read where it was converted.",
+    }),
+  }),
   message(
     "BlobSkippedEvent",
     "A blob need not be copied: the destination has it, it was mounted, or it is kept elsewhere.",

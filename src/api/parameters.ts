@@ -1,7 +1,8 @@
 // What may stand in a request's address and headers.
 
 import { Type, type Static } from "typebox";
-import { REFERENCE_LIMIT, strict } from "./schemas.ts";
+import { strict } from "./option-schemas.ts";
+import { REFERENCE_LIMIT } from "./schemas.ts";
 
 /** Jobs on a page, if the request does not say. */
 export const PAGE_SIZE = 50;

@@ -1,7 +1,7 @@
 // A request body → what is ordered: the checks that a schema cannot express, and the defaults. No I/O.
 
 import type { Code } from "../codes.ts";
-import type { CopyOptions } from "../copy/interfaces.ts";
+import type { CopyOptions } from "../copy/options.ts";
 import { CopyError, type Side } from "../errors.ts";
 import { parseDigest } from "../image/digest.ts";
 import { isObject } from "../image/json.ts";
@@ -11,7 +11,13 @@ import { parseReference, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
 import { checkSide, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
-import { DEFAULTS, REFERENCE_LIMIT, type JobRequest, type RequestContext } from "./schemas.ts";
+import { DEFAULTS } from "./option-schemas.ts";
+import {
+  REFERENCE_LIMIT,
+  type DestinationContext,
+  type JobRequest,
+  type RequestContext,
+} from "./schemas.ts";
 
 export interface JobOrder {
   readonly spec: JobSpec;
@@ -101,7 +107,7 @@ function specOf(request: JobRequest, faults: Fault[]): JobSpec {
       ...(architecture !== undefined && { architecture }),
       ...(variant !== undefined && { variant }),
     },
-    destinationContext: contextOf(request.destinationContext),
+    destinationContext: destinationContextOf(request.destinationContext),
     priority: request.priority ?? DEFAULTS.priority,
     attempts: request.attempts ?? DEFAULTS.attempts,
     timeoutSeconds: request.timeoutSeconds ?? DEFAULTS.timeoutSeconds,
@@ -112,6 +118,16 @@ function specOf(request: JobRequest, faults: Fault[]): JobSpec {
 const contextOf = (context: Omit<RequestContext, "auth"> = {}): SideContext => ({
   tlsVerify: context.tlsVerify ?? DEFAULTS.tlsVerify,
   ...(context.caCertificates !== undefined && { caCertificates: context.caCertificates }),
+  ...(context.sharedBlobDir !== undefined && { sharedBlobDir: context.sharedBlobDir }),
+});
+
+const destinationContextOf = (context: DestinationContext = {}): JobSpec["destinationContext"] => ({
+  ...contextOf(context),
+  ...(context.compressionFormat !== undefined && { compressionFormat: context.compressionFormat }),
+  ...(context.compressionLevel !== undefined && { compressionLevel: context.compressionLevel }),
+  acceptUncompressedLayers: context.acceptUncompressedLayers ?? false,
+  dirForceCompress: context.dirForceCompress ?? false,
+  dirForceDecompress: context.dirForceDecompress ?? false,
 });
 
 function optionsOf(options: NonNullable<JobRequest["options"]>, faults: Fault[]): CopyOptions {
@@ -131,6 +147,19 @@ function optionsOf(options: NonNullable<JobRequest["options"]>, faults: Fault[])
       "is not a platform: write `os/architecture` or `os/architecture/variant`",
       faults,
     ),
+    sparseManifestListAction: options.sparseManifestListAction ?? DEFAULTS.sparseManifestListAction,
+    preferGzipInstances: options.preferGzipInstances ?? DEFAULTS.preferGzipInstances,
+    removeListSignatures: options.removeListSignatures ?? DEFAULTS.removeListSignatures,
+    ...(options.forceManifestMimeType !== undefined && {
+      forceManifestMimeType: options.forceManifestMimeType,
+    }),
+    forceCompressionFormat: options.forceCompressionFormat ?? DEFAULTS.forceCompressionFormat,
+    ensureCompressionVariantsExist: options.ensureCompressionVariantsExist ?? [],
+    ...(options.destinationTimestamp !== undefined && {
+      destinationTimestamp: options.destinationTimestamp,
+    }),
+    additionalTags: options.additionalTags ?? [],
+    referrers: options.referrers ?? DEFAULTS.referrers,
     preserveDigests: options.preserveDigests ?? DEFAULTS.preserveDigests,
     removeSignatures: options.removeSignatures ?? DEFAULTS.removeSignatures,
     maxParallelDownloads: options.maxParallelDownloads ?? DEFAULTS.maxParallelDownloads,

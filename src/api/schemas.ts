@@ -3,31 +3,10 @@
 
 import { Type, type Static } from "typebox";
 import { REQUESTS } from "./examples.ts";
+import { DEFAULTS, flag, FORMATS, level, Options, strict } from "./option-schemas.ts";
 
 /** Characters. */
 export const REFERENCE_LIMIT = 2048;
-
-/** What an absent field means. */
-export const DEFAULTS = {
-  imageListSelection: "system",
-  preserveDigests: false,
-  removeSignatures: false,
-  maxParallelDownloads: 6,
-  optimizeDestinationImageAlreadyExists: false,
-  downloadForeignLayers: false,
-  ifTagExists: "overwrite",
-  progressIntervalMs: 1000,
-  tlsVerify: true,
-  priority: 0,
-  attempts: 3,
-  timeoutSeconds: 3600,
-} as const;
-
-/** Unknown fields are errors. */
-export const strict = { additionalProperties: false } as const;
-
-const flag = (fallback: boolean, description: string) =>
-  Type.Boolean({ default: fallback, description });
 
 const Auth = Type.Object(
   {
@@ -78,80 +57,19 @@ const side = {
   ),
 };
 
+const sharedBlobDir = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: REFERENCE_LIMIT,
+    description:
+      "For `oci:`: a folder below the data folder that holds the blobs of several layouts.",
+  }),
+);
+
 const platformPart = (description: string) =>
   Type.Optional(
     Type.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9._-]+$", description }),
   );
-
-export const Options = Type.Object(
-  {
-    imageListSelection: Type.Optional(
-      Type.Enum(["system", "all", "specific"], {
-        type: "string",
-        default: DEFAULTS.imageListSelection,
-        description:
-          "What is copied of a list (a multi-platform image): the image for one platform, the list with all its images, or the list with some of them.",
-      }),
-    ),
-    instances: Type.Optional(
-      Type.Array(Type.String({ maxLength: 136 }), {
-        maxItems: 1024,
-        uniqueItems: true,
-        description:
-          "With `specific`: digests of the images to copy. An empty list copies the list alone.",
-      }),
-    ),
-    platforms: Type.Optional(
-      Type.Array(Type.String({ maxLength: 200 }), {
-        maxItems: 128,
-        uniqueItems: true,
-        description:
-          "With `specific`: the images to copy by platform, `os/architecture[/variant]`, besides those of `instances`.",
-      }),
-    ),
-    preserveDigests: Type.Optional(
-      flag(DEFAULTS.preserveDigests, "Fail rather than write a manifest with another digest."),
-    ),
-    removeSignatures: Type.Optional(flag(DEFAULTS.removeSignatures, "Do not copy signatures.")),
-    maxParallelDownloads: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 64,
-        default: DEFAULTS.maxParallelDownloads,
-        description: "Blobs of this job that are copied at once.",
-      }),
-    ),
-    optimizeDestinationImageAlreadyExists: Type.Optional(
-      flag(
-        DEFAULTS.optimizeDestinationImageAlreadyExists,
-        "Copy nothing if the destination names the same manifest already.",
-      ),
-    ),
-    downloadForeignLayers: Type.Optional(
-      flag(
-        DEFAULTS.downloadForeignLayers,
-        "Copy layers that are kept elsewhere (with URLs) as if they were usual ones.",
-      ),
-    ),
-    ifTagExists: Type.Optional(
-      Type.Enum(["overwrite", "fail", "skip"], {
-        type: "string",
-        default: DEFAULTS.ifTagExists,
-        description:
-          "What a tag that exists at the destination means: it is moved, the job fails with `tag_exists`, or the job succeeds and has written nothing.",
-      }),
-    ),
-    progressIntervalMs: Type.Optional(
-      Type.Integer({
-        minimum: 100,
-        maximum: 60_000,
-        default: DEFAULTS.progressIntervalMs,
-        description: "At most one `blob-read` event a blob in so many milliseconds.",
-      }),
-    ),
-  },
-  strict,
-);
 
 const LABEL_KEY = "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$";
 
@@ -175,12 +93,32 @@ export const JobRequest = Type.Object(
           ),
           architecture: platformPart("As Go spells it, such as `amd64` or `arm64`."),
           variant: platformPart("Such as `v8`."),
+          sharedBlobDir,
         },
         { ...strict, description: "How the source is reached." },
       ),
     ),
     destinationContext: Type.Optional(
-      Type.Object(side, { ...strict, description: "How the destination is reached." }),
+      Type.Object(
+        {
+          ...side,
+          compressionFormat: Type.Optional(
+            Type.Enum([...FORMATS], {
+              type: "string",
+              description:
+                "How layers are compressed that are sent to a destination that wants them compressed; absent: gzip, and what is compressed stays as it is.",
+            }),
+          ),
+          compressionLevel: Type.Optional(level),
+          acceptUncompressedLayers: Type.Optional(
+            flag(false, "For `oci:` and `oci-archive:`: layers stay uncompressed if they are."),
+          ),
+          dirForceCompress: Type.Optional(flag(false, "For `dir:`: layers are compressed.")),
+          dirForceDecompress: Type.Optional(flag(false, "For `dir:`: layers are uncompressed.")),
+          sharedBlobDir,
+        },
+        { ...strict, description: "How the destination is reached." },
+      ),
     ),
     priority: Type.Optional(
       Type.Integer({
@@ -224,5 +162,6 @@ export const JobRequest = Type.Object(
   { ...strict, $id: "JobRequest", examples: [...REQUESTS] },
 );
 export type JobRequest = Static<typeof JobRequest>;
-/** A source's context, which has all that a destination's has. */
+/** What the contexts of both sides have. */
 export type RequestContext = NonNullable<JobRequest["sourceContext"]>;
+export type DestinationContext = NonNullable<JobRequest["destinationContext"]>;

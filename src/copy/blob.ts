@@ -4,14 +4,9 @@ import { CopyError, reasonOf, toCopyError, type ErrorContext } from "../errors.t
 import type { Bytes } from "../bytes.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import { staysForeign } from "./decide.ts";
-import type {
-  Artifact,
-  BlobStream,
-  CopyControl,
-  CopyEnds,
-  CopyOptions,
-  Step,
-} from "./interfaces.ts";
+import type { Artifact } from "./progress.ts";
+import type { BlobStream, CopyControl, CopyEnds, Step } from "./interfaces.ts";
+import type { CopyOptions } from "./options.ts";
 import { meter } from "./pipeline/meter.ts";
 import { verify } from "./pipeline/verify.ts";
 
@@ -37,17 +32,17 @@ export async function copyBlob(
     message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${descriptor.digest}`,
   });
   const at = { phase: "blob", digest: descriptor.digest } as const;
-  const candidates =
-    source.location === undefined ? [] : [{ ...descriptor, from: source.location }];
   const found = await blamed({ side: "destination", ...at }, signal, () =>
-    destination.findBlob(descriptor, candidates, signal),
+    destination.findBlob(descriptor, signal),
   );
-  if (found !== undefined && found.from === undefined)
-    return report({ type: "blob-skipped", artifact, reason: "exists" });
+  if (found !== undefined) return report({ type: "blob-skipped", artifact, reason: "exists" });
+  const from = source.location;
   if (
-    found !== undefined &&
+    from !== undefined &&
+    from.registry === destination.location?.registry &&
+    from.repository !== destination.location.repository &&
     (await blamed({ side: "destination", ...at }, signal, () =>
-      destination.mountBlob(found, signal),
+      destination.mountBlob(descriptor, from, signal),
     ))
   ) {
     return report({ type: "blob-skipped", artifact, reason: "mounted" });
@@ -75,7 +70,7 @@ export async function copyBlob(
       `the blob ${descriptor.digest} was stored as ${stored.digest}`,
       { side: "destination", ...at },
     );
-  report({ type: "blob-done", artifact, offset: stored.size });
+  report({ type: "blob-done", artifact, offset: descriptor.size, bytesStored: stored.size });
 }
 
 /** What fails while the content is read is the source's fault, though it surfaces in the destination's write. */

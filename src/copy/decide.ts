@@ -4,7 +4,8 @@ import { CopyError } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import { isList } from "../image/media-types.ts";
-import type { CopyOptions, DestinationTraits } from "./interfaces.ts";
+import type { CopyOptions } from "./options.ts";
+import type { DestinationTraits } from "./interfaces.ts";
 
 /** Whether the manifest may be written other than it was read; a "no" carries its reason. */
 export type MayChange = true | { readonly reason: string };

@@ -10,7 +10,7 @@ import {
   type Platform,
   type PlatformChoice,
 } from "../image/platform.ts";
-import type { CopyOptions } from "./interfaces.ts";
+import type { CopyOptions } from "./options.ts";
 
 /** Marks an instance whose layers are zstd (containers/image). */
 const ZSTD = "io.github.containers.compression.zstd";

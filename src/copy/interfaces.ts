@@ -2,10 +2,14 @@
 // arguments that fit these shapes.
 
 import type { Bytes } from "../bytes.ts";
-import type { BlobInfo, Descriptor } from "../image/blob-info.ts";
+import type { BlobInfo, Descriptor, NamedBlob } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
+import type { DockerReference } from "../image/reference.ts";
+import type { BlobInfoCache, Location } from "./blob-info-cache.ts";
+import type { CompressionWish } from "./options.ts";
+import type { Report } from "./progress.ts";
 
 /** Bytes of a blob, with what is known of it at this point of the pipeline. */
 export interface BlobStream {
@@ -15,18 +19,6 @@ export interface BlobStream {
 
 /** One stage of a blob's way. */
 export type Step = (blob: BlobStream) => BlobStream;
-
-/** A repository of a registry: where blobs can be mounted from. */
-export interface Location {
-  readonly registry: string;
-  readonly repository: string;
-}
-
-/** A blob that need not be moved: it is in the destination already, or in another repository of the same registry. */
-export interface FoundBlob extends Descriptor {
-  /** Where it can be mounted from; absent if the destination has it. */
-  readonly from?: Location;
-}
 
 /** A manifest that a destination has. */
 export interface FoundManifest {
@@ -49,9 +41,21 @@ export interface Source extends AsyncDisposable {
    * names: each source checks that. The reference's manifest is read once and stays the same for the life of the source.
    */
   getManifest(instance: Digest | undefined, signal: AbortSignal): Promise<RawManifest>;
-  /** The bytes are not checked yet: the pipeline does that for every source alike. */
-  getBlob(blob: Descriptor, signal: AbortSignal): Promise<BlobStream>;
+  /**
+   * The bytes are not checked yet: the pipeline does that for every source alike. Nothing is read before they are poured. A blob with
+   * `urls` that is not here comes from there, under the egress rule, without credentials.
+   */
+  getBlob(blob: NamedBlob, signal: AbortSignal): Promise<BlobStream>;
   getSignatures(instance: Digest | undefined, signal: AbortSignal): Promise<readonly Signature[]>;
+  /** What refers to a manifest here, by `subject` or by a tag that names it; empty where the transport knows no referrers. */
+  getReferrers(digest: Digest, signal: AbortSignal): Promise<readonly Referrer[]>;
+}
+
+/** A manifest that refers to another one: a signature, an SBOM, an attestation (OCI distribution-spec, "Listing Referrers"). */
+export interface Referrer extends Descriptor {
+  readonly artifactType?: string;
+  /** Found, and to be found, under this tag (cosign: `sha256-<hex>.sig`) rather than by its `subject`. */
+  readonly tag?: string;
 }
 
 /** What a kind of destination wants and allows (semantics 7.0): data, so that decisions about it are pure functions. */
@@ -62,7 +66,11 @@ export interface DestinationTraits {
   readonly layers: "compress" | "decompress" | "preserve";
   /** Layers with URLs may stay where their URLs point. */
   readonly keepsForeignLayers: boolean;
+  /** Several blobs may be put at once. */
+  readonly concurrentBlobs: boolean;
   readonly signatures: boolean;
+  /** Manifests that refer to others can be found here. */
+  readonly referrers: boolean;
 }
 
 /** Opening one writes nothing; the first put does. What was put is an image only after `commit`. */
@@ -72,20 +80,23 @@ export interface Destination extends AsyncDisposable {
   readonly traits: DestinationTraits;
   /** The digest that the reference itself demands of the manifest. */
   readonly digest?: Digest;
+  /** What the image is called there, where the transport has docker's names: schema 1 manifests and signatures repeat it. */
+  readonly dockerReference?: DockerReference;
+  /** Set where blobs can be mounted from other repositories of the same registry. */
+  readonly location?: Location;
   /** What the reference names now, or whether an instance is here; undefined where there is nothing. Writes nothing. */
   findManifest(
     instance: Digest | undefined,
     signal: AbortSignal,
   ): Promise<FoundManifest | undefined>;
-  /** Where the blob is to be had without moving bytes: here, or at one of `candidates`. Writes nothing. */
-  findBlob(
-    blob: Descriptor,
-    candidates: readonly FoundBlob[],
-    signal: AbortSignal,
-  ): Promise<FoundBlob | undefined>;
-  /** Takes over a blob that was found elsewhere. False where the registry would rather have the bytes. */
-  mountBlob(found: FoundBlob, signal: AbortSignal): Promise<boolean>;
-  /** Stores the blob; visible only if `blob.content` ended without an error. Returns what was stored. */
+  /** The blob, if the destination itself has it, with its size. Writes nothing. */
+  findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined>;
+  /** Takes over a blob of another repository of the same registry. False where the registry would rather have the bytes. */
+  mountBlob(blob: Descriptor, from: Location, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Stores the blob; visible only if `blob.content` ended without an error. Returns what was stored: under `blob.info.digest` if it
+   * has one, else under the SHA-256 of what came.
+   */
   putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor>;
   /** Stores an instance under its digest, or (undefined) the manifest that the reference is to name. */
   putManifest(
@@ -96,6 +107,13 @@ export interface Destination extends AsyncDisposable {
   putSignatures(
     signatures: readonly Signature[],
     instance: Digest | undefined,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Stores a manifest that refers to another one, so that whoever looks for referrers of `subject` finds it. */
+  putReferrer(
+    manifest: RawManifest,
+    referrer: Referrer,
+    subject: Digest,
     signal: AbortSignal,
   ): Promise<void>;
   /** Makes what was put an image: the last write. */
@@ -115,54 +133,6 @@ export interface Semaphore {
   ): Promise<T>;
 }
 
-export interface Artifact {
-  readonly digest: Digest;
-  /** Bytes, as the manifest has it. */
-  readonly size: number;
-  readonly mediaType: string;
-  readonly kind: "config" | "layer";
-  /** Of the layer in its manifest, from 0 = base; 0 for a config. */
-  readonly index: number;
-}
-
-/** The library's progress events and report lines (semantics 2.3, 2.4); offsets in bytes. */
-export type ProgressEvent =
-  | { readonly type: "blob-new"; readonly artifact: Artifact }
-  | {
-      readonly type: "blob-read";
-      readonly artifact: Artifact;
-      readonly offset: number;
-      readonly offsetUpdate: number;
-    }
-  | { readonly type: "blob-done"; readonly artifact: Artifact; readonly offset: number }
-  | {
-      readonly type: "blob-skipped";
-      readonly artifact: Artifact;
-      readonly reason: "exists" | "mounted" | "foreign";
-    }
-  | { readonly type: "report"; readonly message: string };
-
-/** What the engine tells while it works: the contract's events, and which blobs it has learnt of, for totals. */
-export type Report = (
-  event: ProgressEvent | { readonly type: "planned"; readonly artifacts: readonly Artifact[] },
-) => void;
-
-/** The contract's `options`, as far as they steer the engine, with its defaults applied. */
-export interface CopyOptions {
-  readonly imageListSelection: "system" | "all" | "specific";
-  readonly instances: readonly Digest[];
-  readonly platforms: readonly Platform[];
-  readonly preserveDigests: boolean;
-  readonly removeSignatures: boolean;
-  /** Blobs of this copy at once. */
-  readonly maxParallelDownloads: number;
-  readonly optimizeDestinationImageAlreadyExists: boolean;
-  readonly downloadForeignLayers: boolean;
-  readonly ifTagExists: "overwrite" | "fail" | "skip";
-  /** At most one `blob-read` a blob in so many ms. */
-  readonly progressIntervalMs: number;
-}
-
 export interface CopyEnds {
   readonly source: Source;
   readonly destination: Destination;
@@ -170,6 +140,9 @@ export interface CopyEnds {
   readonly platform: PlatformChoice;
   /** The machine's own platform: what an absent part of `platform` means. */
   readonly host: Platform;
+  /** How the destination's layers are to be compressed. */
+  readonly compression: CompressionWish;
+  readonly cache: BlobInfoCache;
 }
 
 export interface CopyControl {

@@ -13,7 +13,8 @@ import {
   requireSameType,
 } from "./decide.ts";
 import { group } from "./group.ts";
-import type { CopyControl, CopyEnds, CopyOptions, Semaphore, Signature } from "./interfaces.ts";
+import type { CopyControl, CopyEnds, Semaphore, Signature } from "./interfaces.ts";
+import type { CopyOptions } from "./options.ts";
 
 /** What the images of one copy share. */
 export interface Copy {

@@ -10,8 +10,12 @@ export interface BlobInfo {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** A blob, or a manifest, as a manifest names it (OCI image-spec, descriptor.md). */
-export interface Descriptor extends BlobInfo {
+/** A blob that is named; docker schema 1 tells no sizes. */
+export interface NamedBlob extends BlobInfo {
   readonly digest: Digest;
+}
+
+/** A blob, or a manifest, as a manifest names it (OCI image-spec, descriptor.md). */
+export interface Descriptor extends NamedBlob {
   readonly size: number;
 }

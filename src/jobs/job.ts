@@ -1,7 +1,7 @@
 // What may happen to a job. Every change is a pure function from a record to the next one and the events that tell of it; store.ts
 // writes both in one step, or neither.
 
-import type { ProgressEvent } from "../copy/interfaces.ts";
+import type { ProgressEvent } from "../copy/progress.ts";
 import type { Digest } from "../image/digest.ts";
 import {
   isFinal,

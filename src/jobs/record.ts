@@ -1,7 +1,7 @@
 // What is kept of a job, and the words for it.
 
 import type { CODES } from "../codes.ts";
-import type { CopyOptions } from "../copy/interfaces.ts";
+import type { CompressionFormat, CopyOptions } from "../copy/options.ts";
 import type { ErrorContext } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
 import type { PlatformChoice } from "../image/platform.ts";
@@ -13,6 +13,17 @@ export interface SideContext {
   readonly tlsVerify: boolean;
   /** PEM; added to the system's authorities. */
   readonly caCertificates?: string;
+  /** Below the data folder: the blobs of several layouts. */
+  readonly sharedBlobDir?: string;
+}
+
+/** What a destination is to do with layers besides. */
+export interface DestinationContext extends SideContext {
+  readonly compressionFormat?: CompressionFormat;
+  readonly compressionLevel?: number;
+  readonly acceptUncompressedLayers: boolean;
+  readonly dirForceCompress: boolean;
+  readonly dirForceDecompress: boolean;
 }
 
 /** Secrets of one side: kept sealed, apart from the record. */
@@ -32,7 +43,7 @@ export interface JobSpec {
   readonly destination: string;
   readonly options: CopyOptions;
   readonly sourceContext: SideContext & PlatformChoice;
-  readonly destinationContext: SideContext;
+  readonly destinationContext: DestinationContext;
   /** 0 = the usual; 1 is the most urgent, 2 the next. */
   readonly priority: number;
   /** Runs before the job is failed. */

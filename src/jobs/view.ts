@@ -1,7 +1,7 @@
 // What a client sees of a job and of an error.
 
 import { CODES } from "../codes.ts";
-import type { CopyOptions } from "../copy/interfaces.ts";
+import type { CopyOptions } from "../copy/options.ts";
 import type { CopyError } from "../errors.ts";
 import { formatPlatform } from "../image/platform.ts";
 import type { JobRecord, JobResult, Problem, Progress, Status } from "./record.ts";

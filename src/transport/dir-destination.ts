@@ -7,12 +7,11 @@ import type {
   BlobStream,
   Destination,
   DestinationTraits,
-  FoundBlob,
   FoundManifest,
   Signature,
 } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
 import {
   guessMediaType,
@@ -23,7 +22,7 @@ import {
 import { formatReference, type DirReference } from "../image/reference.ts";
 import type { AccessContext } from "./access.ts";
 import { fileOf, manifestFile, parseVersion, signatureFile } from "./dir-names.ts";
-import { openRegular, readSmall } from "./files.ts";
+import { openRegular, readSmall, sized } from "./files.ts";
 import { errnoOf } from "./paths.ts";
 import {
   disk,
@@ -39,7 +38,9 @@ const TRAITS: DestinationTraits = {
   manifestTypes: [],
   layers: "preserve",
   keepsForeignLayers: false,
+  concurrentBlobs: true,
   signatures: true,
+  referrers: false,
 };
 
 /** `folder` is a real path; it may be missing, empty, or hold an image that is to be replaced. Throws `path_denied`. */
@@ -105,14 +106,14 @@ class DirDestination implements Destination {
     return { digest: manifestDigest({ bytes, mediaType }), mediaType };
   }
 
-  async findBlob(blob: Descriptor): Promise<FoundBlob | undefined> {
+  async findBlob(blob: NamedBlob): Promise<Descriptor | undefined> {
     if (this.#staging === undefined) return undefined;
     await using file = await openRegular(join(await this.#staging, fileOf(blob.digest)), {
       side: "destination",
       phase: "blob",
       digest: blob.digest,
     });
-    return file?.size === blob.size ? blob : undefined;
+    return sized(blob, file?.size);
   }
 
   async mountBlob(): Promise<boolean> {
@@ -141,6 +142,10 @@ class DirDestination implements Destination {
     const staging = await this.#stage();
     for (const [i, { bytes }] of signatures.entries())
       await replaceFile(join(staging, signatureFile(instance, i + 1)), bytes, signal);
+  }
+
+  async putReferrer(): Promise<void> {
+    throw new Error("this destination keeps no referrers, as its traits say");
   }
 
   async commit(signal: AbortSignal): Promise<void> {

@@ -50,6 +50,7 @@ export async function openDirSource(
       info: blob,
     }),
     getSignatures: (instance, stop) => readSignatures(folder, instance, stop),
+    getReferrers: async () => [],
     [Symbol.asyncDispose]: async () => {},
   };
 }

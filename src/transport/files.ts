@@ -5,7 +5,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { CopyError, type ErrorContext } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import { algorithmOf, digestOf, type Digest } from "../image/digest.ts";
 import { MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
 import { errnoOf } from "./paths.ts";
@@ -90,14 +90,20 @@ export async function readManifest(
   });
 }
 
+/** The blob with the size that was found; undefined where nothing was, or where it has another size than is known. */
+export const sized = (blob: NamedBlob, found: number | undefined): Descriptor | undefined =>
+  found === undefined || (blob.size !== undefined && blob.size !== found)
+    ? undefined
+    : { ...blob, size: found };
+
 /** A blob's file as Bytes; opened when it is poured. Throws `source_not_found`, `path_denied`, `size_mismatch`. */
-export const fromFile = (path: string, blob: Descriptor): Bytes => ({
+export const fromFile = (path: string, blob: NamedBlob): Bytes => ({
   pour: async (sink, signal) => {
     const context = { side: "source", phase: "blob", digest: blob.digest } as const;
     await using file = await openRegular(path, context);
     if (file === undefined)
       throw new CopyError("source_not_found", `the blob ${blob.digest} is not there`, context);
-    if (file.size !== blob.size)
+    if (blob.size !== undefined && file.size !== blob.size)
       throw new CopyError(
         "size_mismatch",
         `the blob ${blob.digest} has ${file.size} bytes, its manifest says ${blob.size}`,

@@ -6,19 +6,18 @@ import type {
   BlobStream,
   Destination,
   DestinationTraits,
-  FoundBlob,
   FoundManifest,
   Signature,
   Source,
 } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import { guessMediaType, manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference, type OciReference } from "../image/reference.ts";
 import type { AccessContext } from "./access.ts";
-import { fromFile, openRegular } from "./files.ts";
+import { fromFile, openRegular, sized } from "./files.ts";
 import { entryNamed, selectEntry, typeOf } from "./oci-index.ts";
 import { Layout } from "./oci-layout.ts";
 
@@ -26,7 +25,9 @@ const TRAITS: DestinationTraits = {
   manifestTypes: [OCI_MANIFEST, OCI_INDEX],
   layers: "compress",
   keepsForeignLayers: true,
+  concurrentBlobs: true,
   signatures: false,
+  referrers: false,
 };
 
 /** `folder` is the layout's real path. Throws `source_not_found`, `manifest_invalid`, `digest_mismatch`, `path_denied`. */
@@ -61,6 +62,7 @@ export async function openOciSource(
       info: blob,
     }),
     getSignatures: async () => [],
+    getReferrers: async () => [],
     [Symbol.asyncDispose]: async () => {},
   };
 }
@@ -109,13 +111,13 @@ class OciDestination implements Destination {
   }
 
   /** A file of the right size is whole: it got its name after its last byte. */
-  async findBlob(blob: Descriptor): Promise<FoundBlob | undefined> {
+  async findBlob(blob: NamedBlob): Promise<Descriptor | undefined> {
     await using file = await openRegular(await this.#layout.pathOf(blob.digest), {
       side: "destination",
       phase: "blob",
       digest: blob.digest,
     });
-    return file?.size === blob.size ? blob : undefined;
+    return sized(blob, file?.size);
   }
 
   async mountBlob(): Promise<boolean> {
@@ -140,6 +142,10 @@ class OciDestination implements Destination {
 
   async putSignatures(signatures: readonly Signature[]): Promise<void> {
     if (signatures.length > 0) throw new Error("an OCI layout has no place for signatures");
+  }
+
+  async putReferrer(): Promise<void> {
+    throw new Error("this destination keeps no referrers, as its traits say");
   }
 
   async commit(signal: AbortSignal): Promise<void> {

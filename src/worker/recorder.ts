@@ -1,4 +1,4 @@
-import type { ProgressEvent, Report } from "../copy/interfaces.ts";
+import type { ProgressEvent, Report } from "../copy/progress.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import { progressed, type Change } from "../jobs/job.ts";

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { NO_CACHE } from "../copy/blob-info-cache.ts";
 import { copyImage } from "../copy/copy.ts";
 import type { CopyResult, Semaphore } from "../copy/interfaces.ts";
 import { CopyError, reasonOf, toCopyError, type Side } from "../errors.ts";
@@ -160,7 +161,14 @@ async function copyJob(
     signal,
   );
   recorder.pin(manifestDigest(await source.getManifest(undefined, signal)));
-  const ends = { source, destination, platform: spec.sourceContext, host: deps.host };
+  const ends = {
+    source,
+    destination,
+    platform: spec.sourceContext,
+    host: deps.host,
+    compression: {},
+    cache: NO_CACHE,
+  };
   return await copyImage(ends, spec.options, {
     blobs: deps.blobs,
     report: recorder.report,

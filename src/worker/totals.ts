@@ -1,4 +1,4 @@
-import type { Artifact, Report } from "../copy/interfaces.ts";
+import type { Artifact, Report } from "../copy/progress.ts";
 import type { Digest } from "../image/digest.ts";
 import { NO_PROGRESS, type Progress } from "../jobs/record.ts";
 
@@ -22,7 +22,7 @@ export class Totals {
       case "blob-read":
         return this.#readTo(event.artifact.digest, event.offset);
       case "blob-done":
-        this.bytesCopied += event.offset;
+        this.bytesCopied += event.bytesStored;
         this.#progress = { ...p, blobsCopied: p.blobsCopied + 1 };
         return this.#readTo(event.artifact.digest, event.offset);
       case "blob-skipped":
@@ -31,7 +31,7 @@ export class Totals {
           event.reason === "mounted"
             ? { ...p, blobsMounted: p.blobsMounted + 1 }
             : { ...p, blobsReused: p.blobsReused + 1 };
-        return this.#readTo(event.artifact.digest, event.artifact.size);
+        return this.#readTo(event.artifact.digest, event.artifact.size ?? 0);
     }
   }
 
@@ -41,7 +41,7 @@ export class Totals {
       this.#read.set(digest, 0);
       this.#progress = {
         ...this.#progress,
-        bytesTotal: this.#progress.bytesTotal + size,
+        bytesTotal: this.#progress.bytesTotal + (size ?? 0),
         blobsTotal: this.#progress.blobsTotal + 1,
       };
     }

@@ -1,6 +1,7 @@
 // Every way in which a job request can be wrong: a clear answer that points at the field, and no job.
 
 import assert from "node:assert/strict";
+import { OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { test } from "node:test";
 import { ORDER, problemIn, startTestApi } from "../support/api.ts";
 import { CERTIFICATE } from "../support/certificate.ts";
@@ -27,8 +28,8 @@ const INVALID: readonly (readonly [rule: string, body: unknown, pointers: readon
   ],
   [
     "unknown fields of contexts are errors",
-    { ...ORDER, sourceContext: { sharedBlobDir: "x" }, destinationContext: { os: "linux" } },
-    ["/destinationContext/os", "/sourceContext/sharedBlobDir"],
+    { ...ORDER, sourceContext: { compressionFormat: "gzip" }, destinationContext: { os: "linux" } },
+    ["/destinationContext/os", "/sourceContext/compressionFormat"],
   ],
   [
     "unknown fields of credentials are errors",
@@ -287,6 +288,15 @@ test("a request with all that is allowed is accepted", async () => {
     imageListSelection: "specific",
     instances: [DIGEST],
     platforms: ["linux/arm64/v8", "linux/amd64"],
+    sparseManifestListAction: "strip",
+    preferGzipInstances: true,
+    removeListSignatures: true,
+    forceManifestMimeType: OCI_MANIFEST,
+    forceCompressionFormat: true,
+    ensureCompressionVariantsExist: [{ algorithm: "zstd", level: 3 }],
+    destinationTimestamp: "2026-01-01T00:00:00Z",
+    additionalTags: ["registry.example.com/team/app:latest"],
+    referrers: true,
     preserveDigests: true,
     removeSignatures: true,
     maxParallelDownloads: 64,

@@ -61,7 +61,7 @@ test("a job's stream has every event from the first on, and ends with the last",
   await api.change(id, (record) =>
     progressed(record, record.progress, null, [
       { type: "blob-new", artifact: ARTIFACT },
-      { type: "blob-done", artifact: ARTIFACT, offset: 1 },
+      { type: "blob-done", artifact: ARTIFACT, offset: 1, bytesStored: 1 },
     ]),
   );
   await succeed(api, id);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
-import type { CopyOptions, Report } from "../../src/copy/interfaces.ts";
+import type { CopyOptions } from "../../src/copy/options.ts";
+import type { Report } from "../../src/copy/progress.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
@@ -22,7 +24,7 @@ async function copy(
 ) {
   const events: Event[] = [];
   const result = await copyImage(
-    { source, destination, platform: {}, host },
+    { source, destination, platform: {}, host, compression: {}, cache: NO_CACHE },
     { ...DEFAULTS, ...options },
     { blobs: new LocalSemaphore(permits), report: (event) => events.push(event), signal },
   );
@@ -135,7 +137,7 @@ test("what the destination has is not moved, what its registry has elsewhere is 
   const image = makeImage({ layers: 2 });
   const [first, second] = image.layers;
   const source = new MemorySource(image, { registry: "r", repository: "a" });
-  const destination = new MemoryDestination();
+  const destination = new MemoryDestination({ location: { registry: "r", repository: "b" } });
   destination.blobs.set(
     first?.digest as Digest,
     image.blobs.get(first?.digest as Digest) as Buffer,

@@ -89,7 +89,9 @@ test("a foreign layer stays where it is unless it is to be downloaded, or the de
     manifestTypes: [],
     layers: "preserve",
     keepsForeignLayers: true,
+    concurrentBlobs: true,
     signatures: false,
+    referrers: false,
   } as const;
   assert.equal(staysForeign(layer, traits, { downloadForeignLayers: false }), true);
   assert.equal(staysForeign(layer, traits, { downloadForeignLayers: true }), false);

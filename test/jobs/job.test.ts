@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Artifact } from "../../src/copy/interfaces.ts";
+import type { Artifact } from "../../src/copy/progress.ts";
 import { CopyError } from "../../src/errors.ts";
 import {
   canceled,
@@ -146,7 +146,7 @@ test("deaths count only while a blob was moving, and a finished blob clears them
   assert.equal(start(active)!.record.crashes, 0);
   assert.equal(start(handedBack(moving).record)!.record.crashes, 0);
   const blobDone = progressed({ ...twice, moving: true }, NO_PROGRESS, null, [
-    { type: "blob-done", artifact: ARTIFACT, offset: 1 },
+    { type: "blob-done", artifact: ARTIFACT, offset: 1, bytesStored: 1 },
   ]).record;
   assert.deepEqual([blobDone.crashes, blobDone.moving, blobDone.pinned], [0, false, DIGEST]);
 });

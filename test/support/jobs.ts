@@ -18,7 +18,12 @@ export const SPEC: JobSpec = {
   destination: "docker://destination.example/app:1",
   options: DEFAULTS,
   sourceContext: { tlsVerify: true },
-  destinationContext: { tlsVerify: true },
+  destinationContext: {
+    tlsVerify: true,
+    acceptUncompressedLayers: false,
+    dirForceCompress: false,
+    dirForceDecompress: false,
+  },
   priority: 0,
   attempts: 3,
   timeoutSeconds: 3600,

@@ -4,11 +4,12 @@ import { fromBuffer } from "../../src/bytes.ts";
 import type {
   Destination,
   DestinationTraits,
-  FoundBlob,
-  Location,
+  Referrer,
   Signature,
   Source,
 } from "../../src/copy/interfaces.ts";
+import type { Location } from "../../src/copy/blob-info-cache.ts";
+import type { Descriptor, NamedBlob } from "../../src/image/blob-info.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
 import { collect } from "./bytes.ts";
@@ -42,7 +43,7 @@ export class MemorySource implements Source {
     return manifest;
   }
 
-  async getBlob(info: FoundBlob) {
+  async getBlob(info: NamedBlob) {
     this.asked.push(info.digest);
     const bytes = this.blobs.get(info.digest);
     if (bytes === undefined) throw new Error(`no blob ${info.digest}`);
@@ -53,6 +54,10 @@ export class MemorySource implements Source {
     return this.signatures;
   }
 
+  async getReferrers(): Promise<readonly Referrer[]> {
+    return [];
+  }
+
   async [Symbol.asyncDispose]() {}
 }
 
@@ -60,13 +65,16 @@ export const ANY: DestinationTraits = {
   manifestTypes: [],
   layers: "preserve",
   keepsForeignLayers: true,
+  concurrentBlobs: true,
   signatures: true,
+  referrers: false,
 };
 
 export class MemoryDestination implements Destination {
   readonly name = "memory:destination";
   readonly traits: DestinationTraits;
   readonly digest?: Digest;
+  readonly location?: Location;
   readonly blobs = new Map<Digest, Buffer>();
   readonly manifests = new Map<Digest | "top", RawManifest>();
   readonly signatures = new Map<Digest | "top", readonly Signature[]>();
@@ -80,9 +88,12 @@ export class MemoryDestination implements Destination {
   /** Runs while a blob is being stored, before its bytes are. */
   whileStoring: (digest: Digest | undefined, signal: AbortSignal) => Promise<void> = async () => {};
 
-  constructor(options: { traits?: Partial<DestinationTraits>; digest?: Digest } = {}) {
+  constructor(
+    options: { traits?: Partial<DestinationTraits>; digest?: Digest; location?: Location } = {},
+  ) {
     this.traits = { ...ANY, ...options.traits };
     if (options.digest !== undefined) this.digest = options.digest;
+    if (options.location !== undefined) this.location = options.location;
   }
 
   async findManifest(instance: Digest | undefined) {
@@ -90,13 +101,13 @@ export class MemoryDestination implements Destination {
     return manifest && { digest: manifestDigest(manifest), mediaType: manifest.mediaType };
   }
 
-  async findBlob(blob: FoundBlob, candidates: readonly FoundBlob[]) {
-    return this.blobs.has(blob.digest)
-      ? blob
-      : candidates.find(({ digest }) => this.mountable.has(digest));
+  async findBlob(blob: NamedBlob): Promise<Descriptor | undefined> {
+    const bytes = this.blobs.get(blob.digest);
+    return bytes && { ...blob, size: bytes.length };
   }
 
-  async mountBlob({ digest }: FoundBlob) {
+  async mountBlob({ digest }: Descriptor) {
+    if (!this.mountable.has(digest)) return false;
     this.log.push(`mount ${digest}`);
     return true;
   }
@@ -123,6 +134,11 @@ export class MemoryDestination implements Destination {
   async putSignatures(signatures: readonly Signature[], instance: Digest | undefined) {
     this.signatures.set(instance ?? "top", signatures);
     this.log.push(`signatures ${instance ?? "top"}`);
+  }
+
+  async putReferrer(manifest: RawManifest, referrer: Referrer) {
+    this.manifests.set(referrer.digest, manifest);
+    this.log.push(`referrer ${referrer.digest}`);
   }
 
   async commit() {

@@ -177,7 +177,7 @@ test("a mount asks for the right to pull from the other repository as well", asy
     credentials,
   });
   const from = { registry: registry.host, repository: "a" };
-  assert.equal(await destination.mountBlob({ ...image.config, from }, never), true);
+  assert.equal(await destination.mountBlob(image.config, from, never), true);
   const scopes = registry.requests
     .filter(({ kind }) => kind === "token")
     .map(({ path }) => new URL(path, registry.url).searchParams.getAll("scope"));

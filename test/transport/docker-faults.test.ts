@@ -120,7 +120,7 @@ test("what is not there is not found; what must not be looked at counts as not t
   registry.fail("HEAD manifests", { status: 403 });
   registry.fail("HEAD blobs", { status: 403 });
   assert.equal(await destination.findManifest(undefined, never), undefined);
-  assert.equal(await destination.findBlob(layer, [], never), undefined);
+  assert.equal(await destination.findBlob(layer, never), undefined);
 });
 
 const BROKEN: readonly (readonly [Fault, CopyError["code"]])[] = [

@@ -24,7 +24,7 @@ test("totals add up whatever becomes of a blob, and a finished copy is at its to
   totals.add({ type: "blob-new", artifact: a });
   totals.add({ type: "blob-read", artifact: a, offset: 40, offsetUpdate: 40 });
   assert.equal(totals.progress.bytesDone, 40);
-  totals.add({ type: "blob-done", artifact: a, offset: 100 });
+  totals.add({ type: "blob-done", artifact: a, offset: 100, bytesStored: 100 });
   totals.add({ type: "blob-skipped", artifact: b, reason: "exists" });
   totals.add({ type: "blob-skipped", artifact: c, reason: "mounted" });
   totals.add({ type: "blob-skipped", artifact: d, reason: "foreign" });

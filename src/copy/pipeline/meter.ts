@@ -1,4 +1,5 @@
-import type { Artifact, Report, Step } from "../interfaces.ts";
+import type { Artifact, Report } from "../progress.ts";
+import type { Step } from "../interfaces.ts";
 
 /** Reports the bytes that pass, at most once in `intervalMs`. What passed last is told by `blob-done`, once the blob is stored. */
 export const meter =

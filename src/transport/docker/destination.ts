@@ -1,13 +1,13 @@
+import type { Location } from "../../copy/blob-info-cache.ts";
 import type {
   BlobStream,
   Destination,
   DestinationTraits,
-  FoundBlob,
   FoundManifest,
   Signature,
 } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
-import type { Descriptor } from "../../image/blob-info.ts";
+import type { Descriptor, NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import {
@@ -30,7 +30,9 @@ const TRAITS: DestinationTraits = {
   manifestTypes: [OCI_MANIFEST, SCHEMA2, OCI_INDEX, DOCKER_LIST, SCHEMA1_SIGNED, SCHEMA1],
   layers: "compress",
   keepsForeignLayers: true,
+  concurrentBlobs: true,
   signatures: false,
+  referrers: false,
 };
 
 /** A place for an image in a registry. Opening it asks nothing of the registry. */
@@ -47,6 +49,8 @@ class DockerDestination implements Destination {
   readonly name: string;
   readonly traits = TRAITS;
   readonly digest?: Digest;
+  readonly dockerReference: DockerReference;
+  readonly location: Location;
   readonly #reference: DockerReference;
   readonly #client: RegistryClient;
   readonly #uploads: Uploads;
@@ -56,6 +60,8 @@ class DockerDestination implements Destination {
   constructor(reference: DockerReference, access: AccessContext) {
     this.name = formatReference(reference);
     if (reference.digest !== undefined) this.digest = reference.digest;
+    this.dockerReference = reference;
+    this.location = { registry: reference.registry, repository: reference.repository };
     this.#reference = reference;
     this.#client = new RegistryClient(reference.registry, access);
     this.#uploads = new Uploads(this.#client, reference.repository);
@@ -83,11 +89,7 @@ class DockerDestination implements Destination {
     return { digest: digestOf(whole.body), mediaType: mediaTypeOf(whole) };
   }
 
-  async findBlob(
-    blob: Descriptor,
-    candidates: readonly FoundBlob[],
-    signal: AbortSignal,
-  ): Promise<FoundBlob | undefined> {
+  async findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined> {
     const out: Outgoing = {
       method: "HEAD",
       to: this.#path("blobs", blob.digest),
@@ -96,22 +98,20 @@ class DockerDestination implements Destination {
       digest: blob.digest,
     };
     const reply = await this.#client.send(out, signal);
-    if (reply.status === 200) {
-      const length = headerOf(reply.headers, "content-length");
-      // Something else under this digest would be found out by whoever pulls; better to send the blob anew.
-      if (length === undefined || Number(length) === blob.size) return blob;
-    } else if (!isUnknown(reply.status)) throw this.#client.refusal(reply, out);
-    const { registry, repository } = this.#reference;
-    return candidates.find(
-      ({ from }) => from?.registry === registry && from.repository !== repository,
-    );
+    if (isUnknown(reply.status)) return undefined;
+    if (reply.status !== 200) throw this.#client.refusal(reply, out);
+    const length = headerOf(reply.headers, "content-length");
+    const size = length === undefined ? blob.size : Number(length);
+    // Something else under this digest would be found out by whoever pulls; better to send the blob anew.
+    return size === undefined || (blob.size !== undefined && size !== blob.size)
+      ? undefined
+      : { ...blob, size };
   }
 
-  async mountBlob(found: FoundBlob, signal: AbortSignal): Promise<boolean> {
-    if (found.from === undefined) return true;
-    const outcome = await this.#uploads.mount(found.digest, found.from.repository, signal);
+  async mountBlob({ digest }: Descriptor, from: Location, signal: AbortSignal): Promise<boolean> {
+    const outcome = await this.#uploads.mount(digest, from.repository, signal);
     if (outcome === "mounted") return true;
-    if (outcome !== undefined) this.#sessions.set(found.digest, outcome);
+    if (outcome !== undefined) this.#sessions.set(digest, outcome);
     return false;
   }
 
@@ -151,6 +151,10 @@ class DockerDestination implements Destination {
   async putSignatures(signatures: readonly Signature[]): Promise<void> {
     if (signatures.length > 0)
       throw new Error("this destination keeps no signatures, as its traits say");
+  }
+
+  async putReferrer(): Promise<void> {
+    throw new Error("this destination keeps no referrers, as its traits say");
   }
 
   async commit(): Promise<void> {}

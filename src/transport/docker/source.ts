@@ -1,7 +1,7 @@
 import type { Sink } from "../../bytes.ts";
 import type { BlobStream, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
-import type { Descriptor } from "../../image/blob-info.ts";
+import type { NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
@@ -51,11 +51,15 @@ class DockerSource implements Source {
     return this.#top;
   }
 
-  async getBlob(blob: Descriptor, _signal: AbortSignal): Promise<BlobStream> {
+  async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
     return { info: blob, content: { pour: (sink, signal) => this.#pourBlob(blob, sink, signal) } };
   }
 
   async getSignatures(): Promise<readonly []> {
+    return [];
+  }
+
+  async getReferrers(): Promise<readonly []> {
     return [];
   }
 
@@ -100,7 +104,7 @@ class DockerSource implements Source {
   }
 
   /** The request is sent only here: whoever does not pour holds no connection, and an upload's POST need not wait for it. */
-  async #pourBlob(blob: Descriptor, sink: Sink, signal: AbortSignal): Promise<void> {
+  async #pourBlob(blob: NamedBlob, sink: Sink, signal: AbortSignal): Promise<void> {
     const out: Outgoing = {
       method: "GET",
       to: this.#path("blobs", blob.digest),
@@ -122,12 +126,13 @@ class DockerSource implements Source {
 
   async #checkSize(
     answer: Answer,
-    { size }: Descriptor,
+    { size }: NamedBlob,
     out: Outgoing,
     signal: AbortSignal,
   ): Promise<void> {
     const length = headerOf(answer.headers, "content-length");
-    if (length === undefined || isEncoded(answer) || Number(length) === size) return;
+    if (length === undefined || size === undefined || isEncoded(answer) || Number(length) === size)
+      return;
     await answer.read(0, signal);
     throw new CopyError(
       "size_mismatch",

@@ -6,7 +6,7 @@ import type { BlobInfo, Descriptor, NamedBlob } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
-import type { DockerReference } from "../image/reference.ts";
+import type { DockerReference } from "../image/reference/docker.ts";
 import type { BlobInfoCache, Location } from "./blob-info-cache.ts";
 import type { CompressionWish } from "./options.ts";
 import type { Report } from "./progress.ts";

@@ -10,7 +10,8 @@ import {
   manifestDigest,
   type RawManifest,
 } from "../image/manifest/manifest.ts";
-import { formatReference, type DirReference } from "../image/reference.ts";
+import { formatReference } from "../image/reference.ts";
+import type { DirReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
 import { fileOf, manifestFile, parseVersion, signatureFile } from "./dir-names.ts";
 import { fromFile, readManifest, readSmall } from "./files.ts";

@@ -6,7 +6,7 @@ import type { Descriptor } from "../image/blob-info.ts";
 import { parseDigest, type Digest } from "../image/digest.ts";
 import { isObject, parseJsonObject } from "../image/json.ts";
 import { DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../image/media-types.ts";
-import type { OciReference } from "../image/reference.ts";
+import type { OciReference } from "../image/reference/files.ts";
 
 type Entry = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
 import type { RawManifest } from "../../src/image/manifest/manifest.ts";
 import { isList } from "../../src/image/media-types.ts";
-import { isTag } from "../../src/image/reference.ts";
+import { isTag } from "../../src/image/reference/docker.ts";
 import type { TestImage, TestList } from "./images.ts";
 
 /** A refusal: becomes the status and the spec's JSON error. */

@@ -5,7 +5,7 @@ import type { BlobStream, Destination, Source } from "../../src/copy/interfaces.
 import { fromBuffer } from "../../src/bytes.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import type { Descriptor } from "../../src/image/blob-info.ts";
-import { parseDockerReference } from "../../src/image/reference.ts";
+import { parseDockerReference } from "../../src/image/reference/docker.ts";
 import type { AccessContext } from "../../src/transport/access.ts";
 import { openDockerDestination } from "../../src/transport/docker/destination.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";

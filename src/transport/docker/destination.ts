@@ -19,7 +19,8 @@ import {
   SCHEMA1_SIGNED,
   SCHEMA2,
 } from "../../image/media-types.ts";
-import { formatReference, type DockerReference } from "../../image/reference.ts";
+import { formatReference } from "../../image/reference.ts";
+import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf } from "./answer.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";

@@ -10,6 +10,7 @@ import { hostPlatform } from "../image/platform.ts";
 import { Bell } from "../jobs/bell.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
 import { connect } from "../jobs/redis.ts";
+import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
 import { giveSign, SIGN_EVERY_MS, takeLeave, workerName } from "../jobs/workers.ts";
@@ -17,7 +18,6 @@ import { createLogger } from "../logger.ts";
 import { Registries } from "../transport/docker/registries.ts";
 import { backoffMs } from "./backoff.ts";
 import { Stopped } from "./recorder.ts";
-import { RedisSemaphores } from "./redis-semaphore.ts";
 import { runJob, type RunDeps } from "./run.ts";
 
 /** All in ms. A dead worker's job is taken over after lockMs at the earliest, lockMs + 2 × stalledMs at the latest. */

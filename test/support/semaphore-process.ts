@@ -4,7 +4,7 @@
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Semaphore } from "../../src/copy/interfaces.ts";
 import { connect } from "../../src/jobs/redis.ts";
-import { RedisSemaphores } from "../../src/worker/redis-semaphore.ts";
+import { RedisSemaphores } from "../../src/jobs/redis-semaphore.ts";
 
 export interface Order {
   /** The Redis of the semaphore, and the one to record in. */

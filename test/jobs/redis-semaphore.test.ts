@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { connect, PREFIX } from "../../src/jobs/redis.ts";
-import { RedisSemaphores } from "../../src/worker/redis-semaphore.ts";
+import { RedisSemaphores } from "../../src/jobs/redis-semaphore.ts";
 import { freezingProxy } from "../support/freezing-proxy.ts";
 import { until } from "../support/jobs.ts";
 import { emptyRedis } from "../support/redis.ts";

@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Semaphore } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
-import { available, evaluate, PREFIX } from "../jobs/redis.ts";
+import { available, evaluate, PREFIX } from "./redis.ts";
 import { SEMAPHORE, type ClaimState } from "./semaphore-script.ts";
 
 /** By default a dead process's permits are free again after so long. */

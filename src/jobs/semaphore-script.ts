@@ -1,6 +1,6 @@
 // The one script of the cluster's semaphore: all it does happens here, in Redis, in one step.
 
-import { script } from "../jobs/redis.ts";
+import { script } from "./redis.ts";
 
 /** What Redis knows of a claim. */
 export type ClaimState = "held" | "waiting" | "gone";

@@ -6,6 +6,7 @@ import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
+import { NO_CACHE } from "../copy/blob-info-cache.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { Bell } from "../jobs/bell.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
@@ -62,6 +63,7 @@ export async function startWorker(
     registries,
     dataDir: config.dataDir,
     host: hostPlatform(process.arch, process.platform),
+    cache: NO_CACHE,
     logger,
   };
   const connection = connect(config.redisUrl, "patient");

@@ -2,13 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import { NO_CACHE } from "../copy/blob-info-cache.ts";
 import { copyImage } from "../copy/copy.ts";
 import type { CopyResult, Semaphore } from "../copy/interfaces.ts";
-import { CopyError, reasonOf, toCopyError, type Side } from "../errors.ts";
+import { CopyError, reasonOf, toCopyError } from "../errors.ts";
 import { manifestDigest } from "../image/manifest/manifest.ts";
-import type { Platform } from "../image/platform.ts";
-import { parseReference } from "../image/reference.ts";
+import { openEnds, type EndsDeps } from "../jobs/ends.ts";
 import { jobBell, type Bell } from "../jobs/bell.ts";
 import {
   canceled,
@@ -22,21 +20,13 @@ import {
 import type { JobRecord } from "../jobs/record.ts";
 import { problemOf } from "../jobs/view.ts";
 import type { Jobs } from "../jobs/store.ts";
-import type { AccessContext } from "../transport/access.ts";
-import type { Registries } from "../transport/docker/registries.ts";
-import { openDestination, openSource } from "../transport/open.ts";
 import { Recorder, Stopped } from "./recorder.ts";
 
-export interface RunDeps {
+export interface RunDeps extends EndsDeps {
   readonly jobs: Jobs;
   readonly bell: Bell;
   /** The cluster's permits for blobs. */
   readonly blobs: Semaphore;
-  /** One holder at a time in the cluster, by name. */
-  readonly exclusive: (name: string) => Semaphore;
-  readonly registries: Registries;
-  readonly dataDir: string;
-  readonly host: Platform;
   readonly logger: Logger;
 }
 
@@ -134,41 +124,13 @@ async function copyJob(
   signal: AbortSignal,
 ): Promise<CopyResult> {
   const { spec, pinned } = record;
-  const secrets = await deps.jobs.secrets(record);
-  const access = (side: Side): AccessContext => {
-    const { tlsVerify, caCertificates } =
-      side === "source" ? spec.sourceContext : spec.destinationContext;
-    const credentials = secrets[side];
-    const { dataDir, exclusive, registries } = deps;
-    return {
-      side,
-      dataDir,
-      exclusive,
-      registries,
-      tlsVerify,
-      ...(caCertificates !== undefined && { caCertificates }),
-      ...(credentials !== undefined && { credentials }),
-    };
+  const order = {
+    spec,
+    secrets: await deps.jobs.secrets(record),
+    ...(pinned !== null && { pinned }),
   };
-  await using source = await openSource(
-    parseReference(spec.source),
-    { ...access("source"), ...(pinned !== null && { pinned }) },
-    signal,
-  );
-  await using destination = await openDestination(
-    parseReference(spec.destination),
-    access("destination"),
-    signal,
-  );
-  recorder.pin(manifestDigest(await source.getManifest(undefined, signal)));
-  const ends = {
-    source,
-    destination,
-    platform: spec.sourceContext,
-    host: deps.host,
-    compression: {},
-    cache: NO_CACHE,
-  };
+  await using ends = await openEnds(order, deps, signal);
+  recorder.pin(manifestDigest(await ends.source.getManifest(undefined, signal)));
   return await copyImage(ends, spec.options, {
     blobs: deps.blobs,
     report: recorder.report,

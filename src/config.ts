@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { Type, type Static } from "typebox";
 import { Value } from "typebox/value";
+import { parseHosts, parseNetworks, type EgressRules } from "./host/egress.ts";
 import { Sealer } from "./jobs/secrets.ts";
 
 /** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
@@ -27,6 +28,9 @@ const Environment = Type.Object({
   }),
   DATA_DIR: Type.String({ default: "./data", description: "a folder" }),
   API_KEYS_FILE: Type.Optional(Type.String({ description: "a file" })),
+  ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
+  DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
+  PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
   SECRETS_KEY_FILE: Type.String({
     description:
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
@@ -65,6 +69,8 @@ export interface Config {
   readonly apiKeys: ReadonlyMap<string, string> | undefined;
   /** The text of the key file, for `Sealer.parse`. */
   readonly secretsKeys: string;
+  /** Where the workers may connect to. */
+  readonly egress: EgressRules;
   /** Blobs copied at once by all workers together. */
   readonly blobConcurrency: number;
   /** Jobs at once in one worker. */
@@ -87,6 +93,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       given.API_KEYS_FILE === undefined ? undefined : readApiKeys(given.API_KEYS_FILE, faults),
     secretsKeys:
       given.SECRETS_KEY_FILE === undefined ? "" : readSecretsKeys(given.SECRETS_KEY_FILE, faults),
+    egress: readEgress(given, faults),
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
     workerConcurrency: given.WORKER_CONCURRENCY ?? 0,
     workers: given.WORKERS ?? 0,
@@ -110,7 +117,7 @@ function readEnvironment(env: NodeJS.ProcessEnv, faults: string[]): Partial<Envi
     const schema: Type.TSchema & { default?: unknown; type?: string; description?: string } =
       Environment.properties[name];
     const text = env[name] === "" ? undefined : env[name];
-    if (text === undefined && name === "API_KEYS_FILE") continue;
+    if (text === undefined && Type.IsOptional(schema)) continue;
     const value =
       text === undefined
         ? schema.default
@@ -143,6 +150,31 @@ function readSecretsKeys(path: string, faults: string[]): string {
     );
   }
   return text;
+}
+
+/** Without API keys only this machine's users reach the service, and they reach its networks anyway; tenants do not. */
+function readEgress(given: Partial<Environment>, faults: string[]): EgressRules {
+  const parsed = <T>(
+    name: "ALLOWED_HOSTS" | "DENIED_HOSTS" | "PRIVATE_NETWORKS",
+    parse: (text: string) => T,
+  ): T => {
+    try {
+      return parse(given[name] ?? "");
+    } catch (error) {
+      faults.push(
+        `${name} has something in it that it must not have: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return parse("");
+    }
+  };
+  const allowed = parsed("ALLOWED_HOSTS", parseHosts);
+  const networks = parsed("PRIVATE_NETWORKS", parseNetworks);
+  const isOpen = given.PRIVATE_NETWORKS === undefined && given.API_KEYS_FILE === undefined;
+  return {
+    allowed: given.ALLOWED_HOSTS === undefined ? undefined : allowed,
+    denied: parsed("DENIED_HOSTS", parseHosts),
+    privateNetworks: isOpen ? "all" : networks,
+  };
 }
 
 /** A tenant's name is part of names in Redis; a key is what fits into a header. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { loadConfig } from "../src/config.ts";
+import { decideHost, parseHosts } from "../src/host/egress.ts";
 
 const KEY = "0".repeat(64);
 let dir: string;
@@ -32,6 +33,7 @@ test("without settings but the secrets' key there are defaults", () => {
     dataDir: resolve("data"),
     apiKeys: undefined,
     secretsKeys: `${KEY}\n`,
+    egress: { allowed: undefined, denied: parseHosts(""), privateNetworks: "all" },
     blobConcurrency: 6,
     workerConcurrency: 4,
     workers: 2,
@@ -67,6 +69,9 @@ test("all that is wrong is told at once, each by its name, and no value is repea
     WORKERS: "-1",
     DATA_DIR: join(dir, "secrets"),
     API_KEYS_FILE: join(dir, "nothing"),
+    ALLOWED_HOSTS: "https://registry.example.com",
+    DENIED_HOSTS: "10.0.0.0/99",
+    PRIVATE_NETWORKS: "localhost",
     SECRETS_KEY_FILE: dir,
   };
   assert.throws(
@@ -131,4 +136,26 @@ test("without API keys only a loopback address is taken", async () => {
     load({ HOST: "0.0.0.0", API_KEYS_FILE: await file("one", "a:b\n") }).host,
     "0.0.0.0",
   );
+});
+
+test("private networks are open without API keys, closed with them, and what PRIVATE_NETWORKS says in both", async () => {
+  const API_KEYS_FILE = await file("tenants", "a:b\n");
+  const reaches = (env: NodeJS.ProcessEnv, host: string, port = 443) =>
+    decideHost(host, port, load(env).egress) === true;
+  for (const [env, ten, loopback] of [
+    [{}, true, true],
+    [{ API_KEYS_FILE }, false, false],
+    [{ API_KEYS_FILE, PRIVATE_NETWORKS: "" }, false, false],
+    [{ API_KEYS_FILE, PRIVATE_NETWORKS: "10.0.0.0/8" }, true, false],
+    [{ PRIVATE_NETWORKS: "127.0.0.1" }, false, true],
+    [{ DENIED_HOSTS: "127.0.0.0/8" }, true, false],
+    [{ ALLOWED_HOSTS: "10.0.0.0/8, registry.example.com" }, true, false],
+  ] as const) {
+    assert.equal(reaches(env, "10.1.2.3"), ten, JSON.stringify(env));
+    assert.equal(reaches(env, "127.0.0.1"), loopback, JSON.stringify(env));
+    assert.equal(reaches(env, "169.254.169.254"), false);
+    assert.equal(reaches(env, "registry.example.com"), true);
+  }
+  assert.equal(reaches({ ALLOWED_HOSTS: "*.example.com:443" }, "a.example.com"), true);
+  assert.equal(reaches({ ALLOWED_HOSTS: "*.example.com:443" }, "example.net"), false);
 });

@@ -54,7 +54,7 @@ export async function startWorker(
   const queue = new JobQueue(config.redisUrl, "patient");
   const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
   const bell = new Bell(subscriber);
-  const registries = new Registries();
+  const registries = new Registries(config.egress);
   const deps: RunDeps = {
     jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
     bell,

@@ -12,6 +12,7 @@ import { connect } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";
 import { Jobs } from "../../src/jobs/store.ts";
 import { createLogger } from "../../src/logger.ts";
+import { LOOPBACK_TOO } from "./egress.ts";
 import { emptyRedis } from "./redis.ts";
 
 export interface ApiOptions {
@@ -64,6 +65,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     redisUrl,
     logLevel: "trace",
     dataDir: "/nowhere",
+    egress: LOOPBACK_TOO,
     apiKeys: tenants.length === 0 ? undefined : new Map(tenants),
     secretsKeys,
     blobConcurrency: 1,

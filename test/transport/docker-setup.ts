@@ -4,13 +4,15 @@ import type { TestContext } from "node:test";
 import type { BlobStream, Destination, Source } from "../../src/copy/interfaces.ts";
 import { fromBuffer } from "../../src/bytes.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
+import type { EgressRules } from "../../src/host/egress.ts";
 import type { Descriptor } from "../../src/image/blob-info.ts";
 import { parseDockerReference } from "../../src/image/reference/docker.ts";
 import type { AccessContext } from "../../src/transport/access.ts";
 import { openDockerDestination } from "../../src/transport/docker/destination.ts";
-import { Registries } from "../../src/transport/docker/registries.ts";
+import { Registries, type Timing } from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
 import { collect } from "../support/bytes.ts";
+import { LOOPBACK_TOO } from "../support/egress.ts";
 import type { TestImage } from "../support/images.ts";
 
 export type Access = Partial<AccessContext> & Pick<AccessContext, "registries">;
@@ -32,12 +34,13 @@ export const openSource = (text: string, access: Access): Promise<Source> =>
 export const openDestination = (text: string, access: Access): Promise<Destination> =>
   openDockerDestination(parseDockerReference(text, text), accessOf("destination", access), never);
 
-/** A process's registries, closed when the test ends. */
+/** A process's registries, closed when the test ends; by default they may be on loopback, as the test registry is. */
 export function registriesFor(
   t: TestContext,
-  ...timing: ConstructorParameters<typeof Registries>
+  timing: Partial<Timing> = {},
+  egress: Partial<EgressRules> = {},
 ): Registries {
-  const registries = new Registries(...timing);
+  const registries = new Registries({ ...LOOPBACK_TOO, ...egress }, timing);
   t.after(() => registries[Symbol.asyncDispose]());
   return registries;
 }

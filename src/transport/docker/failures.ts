@@ -163,7 +163,8 @@ export function speaksNoTls(error: unknown): boolean {
 /** A failure of the network in the contract's words; anything else (an abort's reason, a bug, the content's error) as it is. */
 export function networkFailure(error: unknown, blame: Blame): unknown {
   const code = codeIn(error);
-  if (error instanceof CopyError || code === "") return error;
+  if (error instanceof CopyError) return error.code === "host_denied" ? error.at(blame) : error;
+  if (code === "") return error;
   if (isTls(code))
     return new CopyError("tls_failed", `TLS with ${blame.registry} failed (${code})`, blame, error);
   if (STALLED.has(code))

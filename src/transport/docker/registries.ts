@@ -6,6 +6,8 @@ import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { Agent } from "undici";
 import { CopyError } from "../../errors.ts";
+import { guardedConnector } from "../../host/connector.ts";
+import type { EgressRules } from "../../host/egress.ts";
 import type { Challenge } from "./challenge.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -41,11 +43,14 @@ export class Registries implements AsyncDisposable {
   readonly challenges = new Recent<Challenge>(REMEMBERED);
   /** By host, for access without TLS verification only. */
   readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
+  readonly #egress: EgressRules;
   readonly #agents = new Recent<Agent>(AGENTS);
   /** Agents that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(timing: Partial<Timing> = {}) {
+  /** `egress`: what every connection is held to, whoever named its host. */
+  constructor(egress: EgressRules, timing: Partial<Timing> = {}) {
+    this.#egress = egress;
     this.timing = { ...TIMING, ...timing };
   }
 
@@ -78,11 +83,12 @@ export class Registries implements AsyncDisposable {
       keepAliveTimeout: IDLE_MS,
       headersTimeout: this.timing.stallMs,
       bodyTimeout: this.timing.stallMs,
-      connect: {
+      connect: guardedConnector(this.#egress, {
+        allowH2: false,
         timeout: CONNECT_MS,
         rejectUnauthorized: tlsVerify,
         ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
-      },
+      }),
     });
   }
 }

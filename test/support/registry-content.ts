@@ -71,6 +71,12 @@ export class Content {
     return found?.manifests.get(found.tags.get(ref) ?? (ref as Digest));
   }
 
+  /** All of them; undefined: there is no such repository. */
+  manifests(repository: string): readonly StoredManifest[] | undefined {
+    const found = this.#repositories.get(repository);
+    return found && [...found.manifests.values()];
+  }
+
   /** Takes a manifest only if it is what its digest says, and all that it names is here. */
   putManifest(repository: string, ref: string, { bytes, mediaType }: RawManifest): Digest {
     const byDigest = ref.includes(":") ? parseDigest(ref) : undefined;

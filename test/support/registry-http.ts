@@ -5,7 +5,30 @@ import type { Need } from "./registry-auth.ts";
 import type { BlobFault } from "./registry-blobs.ts";
 import { Refusal } from "./registry-content.ts";
 
-export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token";
+export type Quirk =
+  /** Upload locations are paths, not URLs. */
+  | "relative-location"
+  | "no-docker-content-digest"
+  /** Blobs are served by the other origin. */
+  | "redirect-blobs"
+  /** Uploads go to the other origin. */
+  | "uploads-elsewhere"
+  /** A mount is answered with an upload session. */
+  | "no-mount"
+  /** Blobs come without Content-Length. */
+  | "no-content-length"
+  /** Content types have parameters. */
+  | "content-type-parameters"
+  /** There is no referrers API. */
+  | "no-referrers"
+  /** There is none, but the registry says that it has taken note of a subject (ECR). */
+  | "subject-without-referrers"
+  /** The other origin is asked for referrers, and is busy (GHCR). */
+  | "referrers-elsewhere"
+  /** The tag `sha256-<hex>` is taken for the digest (GitLab). */
+  | "dash-is-digest";
+
+export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token" | "referrers";
 
 /** What goes wrong, and how often (default: always). Blob faults count bytes of the body from 0. */
 export type Fault = BlobFault & {
@@ -15,6 +38,8 @@ export type Fault = BlobFault & {
   readonly code?: string;
   readonly message?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of that error. */
+  readonly body?: string;
 };
 
 export interface Route {
@@ -24,6 +49,18 @@ export interface Route {
   readonly ref: string;
 }
 
+export interface SeenRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly kind: Kind;
+  /** Of its body, so far. */
+  bytes: number;
+  /** 0 while it is not answered. */
+  status: number;
+}
+
 export function routeOf(path: string): Route | undefined {
   if (path === "/token") return { kind: "token", repository: "", ref: "" };
   if (path === "/v2/" || path === "/v2") return { kind: "base", repository: "", ref: "" };
@@ -31,7 +68,8 @@ export function routeOf(path: string): Route | undefined {
   if (uploadsOf !== undefined) return { kind: "uploads", repository: uploadsOf, ref: id as string };
   const [, tagsOf] = /^\/v2\/(.+)\/tags\/list$/.exec(path) ?? [];
   if (tagsOf !== undefined) return { kind: "tags", repository: tagsOf, ref: "" };
-  const [, repository, kind, ref] = /^\/v2\/(.+)\/(blobs|manifests)\/([^/]+)$/.exec(path) ?? [];
+  const [, repository, kind, ref] =
+    /^\/v2\/(.+)\/(blobs|manifests|referrers)\/([^/]+)$/.exec(path) ?? [];
   if (repository === undefined) return undefined;
   return { kind: kind as Kind, repository, ref: ref as string };
 }
@@ -58,6 +96,7 @@ export const refuse = (response: ServerResponse, { status, code, message }: Refu
 
 export function answerFault(response: ServerResponse, fault: Fault, status: number): void {
   for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value);
+  if (fault.body !== undefined) return void response.writeHead(status).end(fault.body);
   refuse(response, new Refusal(status, fault.code ?? "UNKNOWN", fault.message ?? "told to fail"));
 }
 

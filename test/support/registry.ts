@@ -24,24 +24,12 @@ import {
   routeOf,
   type Fault,
   type Kind,
+  type Quirk,
   type Route,
+  type SeenRequest,
 } from "./registry-http.ts";
+import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
 import { Uploads } from "./registry-uploads.ts";
-
-export type Quirk =
-  /** Upload locations are paths, not URLs. */
-  | "relative-location"
-  | "no-docker-content-digest"
-  /** Blobs are served by the other origin. */
-  | "redirect-blobs"
-  /** Uploads go to the other origin. */
-  | "uploads-elsewhere"
-  /** A mount is answered with an upload session. */
-  | "no-mount"
-  /** Blobs come without Content-Length. */
-  | "no-content-length"
-  /** Content types have parameters. */
-  | "content-type-parameters";
 
 export interface RegistryOptions {
   readonly auth?: RegistryAuth;
@@ -50,18 +38,8 @@ export interface RegistryOptions {
   readonly quirks?: readonly Quirk[];
   /** Each blob's body, sent or received, takes at least so long. */
   readonly delayMs?: number;
-}
-
-export interface SeenRequest {
-  readonly method: string;
-  /** With the query. */
-  readonly path: string;
-  readonly headers: IncomingMessage["headers"];
-  readonly kind: Kind;
-  /** Of its body, so far. */
-  bytes: number;
-  /** 0 while it is not answered. */
-  status: number;
+  /** Default: all. */
+  readonly referrersPerPage?: number;
 }
 
 interface Exchange extends Route {
@@ -249,6 +227,8 @@ export class TestRegistry implements AsyncDisposable {
         return this.#answerBlob(exchange);
       case "uploads":
         return this.#answerUpload(exchange);
+      case "referrers":
+        return this.#answerReferrers(exchange);
     }
   }
 
@@ -256,6 +236,8 @@ export class TestRegistry implements AsyncDisposable {
   async #answerElsewhere(exchange: Exchange): Promise<void> {
     if (exchange.kind === "token") return this.#answerToken(exchange);
     if (exchange.kind === "uploads") return this.#answerUpload(exchange);
+    if (exchange.kind === "referrers")
+      return answerFault(exchange.response, { headers: { "Retry-After": "60" } }, 429);
     if (exchange.kind !== "blobs") throw new Refusal(404, "NOT_FOUND");
     return this.#serveBlob(exchange);
   }
@@ -282,6 +264,17 @@ export class TestRegistry implements AsyncDisposable {
     json(response, 200, { name: repository, tags });
   }
 
+  #answerReferrers({ response, url, repository, ref }: Exchange): void {
+    if (this.#quirks.has("referrers-elsewhere"))
+      return void response
+        .writeHead(303, { Location: `${this.elsewhereUrl}${url.pathname}` })
+        .end();
+    const manifests = this.content.manifests(repository);
+    if (manifests === undefined || !listsReferrers(this.#quirks))
+      throw new Refusal(404, "NOT_FOUND");
+    answerReferrers(response, url, manifests, ref, this.#options.referrersPerPage ?? Infinity);
+  }
+
   async #answerManifest({
     request,
     response,
@@ -295,10 +288,14 @@ export class TestRegistry implements AsyncDisposable {
       const mediaType = (request.headers["content-type"] ?? "").split(";", 1)[0] as string;
       const digest = this.content.putManifest(repository, ref, { bytes, mediaType });
       this.#setDigest(response, digest);
+      const subject = subjectOf({ bytes, mediaType, digest });
+      if (subject !== undefined && notesSubjects(this.#quirks))
+        response.setHeader("OCI-Subject", subject);
       response.writeHead(201, { Location: `/v2/${repository}/manifests/${digest}` }).end();
       return;
     }
-    const manifest = this.manifest(repository, ref);
+    const dashed = this.#quirks.has("dash-is-digest") ? ref.replace("sha256-", "sha256:") : ref;
+    const manifest = this.manifest(repository, ref) ?? this.manifest(repository, dashed);
     if (manifest === undefined) throw new Refusal(404, "MANIFEST_UNKNOWN");
     if (method === "DELETE") {
       this.content.deleteManifest(repository, ref);

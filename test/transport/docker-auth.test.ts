@@ -3,12 +3,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { makeImage } from "../support/images.ts";
-import {
-  startRegistry,
-  type RegistryOptions,
-  type SeenRequest,
-  type TestRegistry,
-} from "../support/registry.ts";
+import type { SeenRequest } from "../support/registry-http.ts";
+import { startRegistry, type RegistryOptions, type TestRegistry } from "../support/registry.ts";
 import {
   never,
   openDestination,

@@ -5,7 +5,8 @@ import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
-import { startRegistry, type Quirk } from "../support/registry.ts";
+import type { Quirk } from "../support/registry-http.ts";
+import { startRegistry } from "../support/registry.ts";
 import {
   never,
   openDestination,

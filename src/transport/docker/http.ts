@@ -102,6 +102,11 @@ export class RegistryClient {
     };
   }
 
+  /** Whether the registry itself is there, and not somebody that it sent us to. */
+  owns(url: URL): boolean {
+    return url.origin === this.#origin;
+  }
+
   async #blamed<T>(out: Outgoing, act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -202,7 +207,7 @@ export class RegistryClient {
   }
 
   #isOwn({ url, anonymous }: Addressed): boolean {
-    return url.origin === this.#origin && anonymous !== true;
+    return this.owns(url) && anonymous !== true;
   }
 
   async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {

@@ -1,5 +1,5 @@
 import type { Sink } from "../../bytes.ts";
-import type { BlobStream, Source } from "../../copy/interfaces.ts";
+import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
@@ -11,6 +11,7 @@ import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Answer, type Reply } from "./answer.ts";
 import { networkFailure } from "./failures.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { Referrers } from "./referrers.ts";
 
 /** An image in a registry. Opening it reads nothing; errors come with the first manifest. */
 export async function openDockerSource(
@@ -31,6 +32,7 @@ class DockerSource implements Source {
   readonly #reference: DockerReference;
   readonly #pinned: Digest | undefined;
   readonly #client: RegistryClient;
+  readonly #referrers: Referrers;
   #top: Promise<RawManifest> | undefined;
 
   constructor(reference: DockerReference, access: AccessContext) {
@@ -40,6 +42,7 @@ class DockerSource implements Source {
     this.#reference = reference;
     this.#pinned = reference.digest ?? access.pinned;
     this.#client = new RegistryClient(registry, access);
+    this.#referrers = new Referrers(this.#client, repository, this.#scopes);
   }
 
   getManifest(instance: Digest | undefined, signal: AbortSignal): Promise<RawManifest> {
@@ -60,8 +63,8 @@ class DockerSource implements Source {
     return [];
   }
 
-  async getReferrers(): Promise<readonly []> {
-    return [];
+  getReferrers(digest: Digest, signal: AbortSignal): Promise<readonly Referrer[]> {
+    return this.#referrers.of(digest, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -13,10 +13,12 @@ import type { JobSecrets, JobSpec } from "./record.ts";
 export interface EndsDeps extends AccessDeps {
   /** The machine's own platform. */
   readonly host: Platform;
-  readonly cache: BlobInfoCache;
+  /** What is known of blobs, by tenant. */
+  readonly cacheOf: (tenant: string) => BlobInfoCache;
 }
 
 export interface Order {
+  readonly tenant: string;
   readonly spec: Pick<JobSpec, "source" | "destination" | "sourceContext" | "destinationContext">;
   readonly secrets: JobSecrets;
   /** What an earlier attempt found the source to name. */
@@ -25,7 +27,7 @@ export interface Order {
 
 /** Opens both ends, writing nothing. Whoever gets them closes them. Throws what the transports throw. */
 export async function openEnds(
-  { spec, secrets, pinned }: Order,
+  { tenant, spec, secrets, pinned }: Order,
   deps: EndsDeps,
   signal: AbortSignal,
 ): Promise<CopyEnds & AsyncDisposable> {
@@ -52,7 +54,7 @@ export async function openEnds(
     platform: spec.sourceContext,
     host: deps.host,
     compression: {},
-    cache: deps.cache,
+    cache: deps.cacheOf(tenant),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -19,6 +19,9 @@ export const keys = {
   tenantLabel: (tenant: string, key: string, value: string) =>
     `${PREFIX}tenant:${tenant}:label:${key}:${value}`,
   tenantEvents: (tenant: string) => `${PREFIX}tenant:${tenant}:events`,
+  tenantBlobs: (tenant: string) => `${PREFIX}tenant:${tenant}:blobs`,
+  /** What is known of a blob; blob-info-scripts.ts makes more keys of it. */
+  blob: (tenant: string, digest: string) => `${PREFIX}tenant:${tenant}:blob:${digest}`,
   idempotency: (tenant: string, key: string) => `${PREFIX}idempotency:${tenant}:${key}`,
   live: `${PREFIX}live`,
   finished: `${PREFIX}finished`,

@@ -6,9 +6,9 @@ import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
-import { NO_CACHE } from "../copy/blob-info-cache.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { Bell } from "../jobs/bell.ts";
+import { RedisBlobInfoCache } from "../jobs/blob-info-cache.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
 import { connect } from "../jobs/redis.ts";
 import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
@@ -49,6 +49,8 @@ export async function startWorker(
   logger: Logger,
   timing: Timing = TIMING,
 ): Promise<RunningWorker> {
+  // A copy does not wait to hear what is known of a blob.
+  const hasty = connect(config.redisUrl, "hasty");
   const redis = connect(config.redisUrl, "patient");
   const subscriber = connect(config.redisUrl, "patient");
   const queue = new JobQueue(config.redisUrl, "patient");
@@ -60,10 +62,19 @@ export async function startWorker(
     bell,
     blobs: semaphores.get("blobs", config.blobConcurrency),
     exclusive: (name) => semaphores.get(name, 1),
+    cacheOf: (tenant) =>
+      new RedisBlobInfoCache({
+        redis: hasty,
+        tenant,
+        onError: (error) =>
+          logger.warn(
+            { err: error, tenant },
+            "the store did not say what is known of blobs: the copy goes on without it",
+          ),
+      }),
     registries,
     dataDir: config.dataDir,
     host: hostPlatform(process.arch, process.platform),
-    cache: NO_CACHE,
     logger,
   };
   const connection = connect(config.redisUrl, "patient");
@@ -110,7 +121,7 @@ export async function startWorker(
       await semaphores[Symbol.asyncDispose]();
       await registries[Symbol.asyncDispose]();
       await queue[Symbol.asyncDispose]();
-      for (const client of [connection, subscriber, redis]) client.disconnect();
+      for (const client of [connection, subscriber, redis, hasty]) client.disconnect();
     },
   };
 }

@@ -123,8 +123,9 @@ async function copyJob(
   recorder: Recorder,
   signal: AbortSignal,
 ): Promise<CopyResult> {
-  const { spec, pinned } = record;
+  const { tenant, spec, pinned } = record;
   const order = {
+    tenant,
     spec,
     secrets: await deps.jobs.secrets(record),
     ...(pinned !== null && { pinned }),

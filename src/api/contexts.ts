@@ -1,20 +1,18 @@
-// How the two sides are reached: checks of `sourceContext` and `destinationContext`, and the secrets in them.
+// How a side is reached: checks of `sourceContext`, `destinationContext` and `context`, and the secrets in them.
 
 import { X509Certificate } from "node:crypto";
-import type { Side } from "../errors.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Credentials, JobSecrets } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
 import type { JobRequest, RequestContext } from "./schemas.ts";
 
 /** Credentials and certificates are for registries only; a client who sends them elsewhere has mistaken a side. */
-export function checkSide(
-  side: Side,
+export function checkContext(
+  pointer: string,
   context: RequestContext | undefined,
   reference: ImageReference | undefined,
   faults: Fault[],
 ): void {
-  const pointer = `/${side}Context`;
   if (reference !== undefined && reference.transport !== "docker") {
     for (const field of ["auth", "caCertificates"] as const) {
       if (context?.[field] !== undefined)
@@ -67,7 +65,8 @@ export function secretsOf(request: JobRequest, faults: Fault[]): JobSecrets {
   };
 }
 
-function credentialsOf(
+/** Undefined where there are none, or where they are faulty. */
+export function credentialsOf(
   auth: RequestContext["auth"],
   pointer: string,
   faults: Fault[],

@@ -1,23 +1,16 @@
 // A request body → what is ordered: the checks that a schema cannot express, and the defaults. No I/O.
 
-import type { Code } from "../codes.ts";
 import type { CopyOptions } from "../copy/options.ts";
-import { CopyError, type Side } from "../errors.ts";
+import { CopyError } from "../errors.ts";
 import { parseDigest } from "../image/digest.ts";
-import { isObject } from "../image/json.ts";
-import { locate } from "../image/path.ts";
 import { parsePlatform } from "../image/platform.ts";
-import { parseReference, type ImageReference } from "../image/reference.ts";
+import { formatReference, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
-import { checkSide, secretsOf } from "./contexts.ts";
+import { checkContext, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { DEFAULTS } from "./option-schemas.ts";
-import {
-  REFERENCE_LIMIT,
-  type DestinationContext,
-  type JobRequest,
-  type RequestContext,
-} from "./schemas.ts";
+import { referenceIn, throwFaults } from "./references.ts";
+import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
 export interface JobOrder {
   readonly spec: JobSpec;
@@ -34,11 +27,12 @@ export function parseOrder(
   schemaFaults: readonly Fault[],
   dataDir: string,
 ): JobOrder {
-  const source = referenceIn(body, "source", dataDir);
-  const destination = referenceIn(body, "destination", dataDir);
-  const wrong = [...source.faults, ...destination.faults];
+  const source = referenceIn(body, "source", { side: "source", dataDir });
+  const check = checkWritable;
+  const destination = referenceIn(body, "destination", { side: "destination", dataDir, check });
+  const references = [source, destination];
   // Other rules are about several fields, and mean nothing while one of them is not what it should be.
-  if (schemaFaults.length > 0) throw invalid("invalid_request", [...schemaFaults, ...wrong]);
+  if (schemaFaults.length > 0) throwFaults(references, schemaFaults);
   const request = body as JobRequest;
   const faults: Fault[] = [];
   const order = {
@@ -46,53 +40,16 @@ export function parseOrder(
     secrets: secretsOf(request, faults),
   };
   checkSelection(request, faults);
-  checkSide("source", request.sourceContext, source.reference, faults);
-  checkSide("destination", request.destinationContext, destination.reference, faults);
-  if (faults.length > 0) throw invalid("invalid_request", [...wrong, ...faults]);
-  const code = [source, destination].some((found) => found.code === "reference_invalid")
-    ? "reference_invalid"
-    : "path_denied";
-  if (wrong.length > 0) throw invalid(code, wrong);
+  checkContext("/sourceContext", request.sourceContext, source.reference, faults);
+  checkContext("/destinationContext", request.destinationContext, destination.reference, faults);
+  throwFaults(references, faults);
   return order;
 }
 
-function invalid(
-  code: "path_denied" | "reference_invalid" | "invalid_request",
-  faults: readonly Fault[],
-): CopyError {
-  const [first] = faults;
-  const detail =
-    faults.length === 1 && first !== undefined
-      ? `${first.pointer === "" ? "the body" : first.pointer}: ${first.detail}`
-      : `${faults.length} fields are not valid`;
-  return new CopyError(code, detail, { errors: faults });
-}
-
-interface FoundReference {
-  /** Undefined where there is none, or where it is not valid. */
-  readonly reference?: ImageReference;
-  /** Of what is wrong with it. */
-  readonly code?: Code;
-  readonly faults: readonly Fault[];
-}
-
-/** Looked for in any body: that it is missing or no text is for the schema to say. */
-function referenceIn(body: unknown, side: Side, dataDir: string): FoundReference {
-  const text = isObject(body) ? body[side] : undefined;
-  if (typeof text !== "string" || text === "" || text.length > REFERENCE_LIMIT)
-    return { faults: [] };
-  try {
-    const reference = parseReference(text);
-    if (reference.transport !== "docker") locate(dataDir, reference.path, side);
-    if (side === "destination" && reference.transport === "oci" && reference.entry !== undefined) {
-      const why = `\`@${reference.entry}\` stands for an entry that is there, and can only be read: give the destination a name`;
-      throw new CopyError("reference_invalid", `\`${text}\`: ${why}`);
-    }
-    return { reference, faults: [] };
-  } catch (error) {
-    if (!(error instanceof CopyError)) throw error;
-    return { code: error.code, faults: [{ pointer: `/${side}`, detail: error.message }] };
-  }
+function checkWritable(reference: ImageReference): void {
+  if (reference.transport !== "oci" || reference.entry === undefined) return;
+  const why = `\`@${reference.entry}\` stands for an entry that is there, and can only be read: give the destination a name`;
+  throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
 }
 
 function specOf(request: JobRequest, faults: Fault[]): JobSpec {

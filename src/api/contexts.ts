@@ -4,27 +4,57 @@ import { X509Certificate } from "node:crypto";
 import type { ImageReference } from "../image/reference.ts";
 import type { Credentials, JobSecrets } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
-import type { JobRequest, RequestContext } from "./schemas.ts";
+import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
-/** Credentials and certificates are for registries only; a client who sends them elsewhere has mistaken a side. */
+type Context = RequestContext & Partial<DestinationContext>;
+
+/** The transports that fields are for; what is not here means something for all of them. */
+const MEANING: Readonly<Partial<Record<keyof Context, readonly string[]>>> = {
+  auth: ["docker"],
+  caCertificates: ["docker"],
+  sharedBlobDir: ["oci"],
+  acceptUncompressedLayers: ["oci", "oci-archive"],
+  dirForceCompress: ["dir"],
+  dirForceDecompress: ["dir"],
+};
+/** A layout that is read may have layers that are kept elsewhere, behind TLS. */
+const READ_MEANING: typeof MEANING = {
+  ...MEANING,
+  caCertificates: ["docker", "oci", "oci-archive"],
+};
+
+/** gzip is what layers are compressed into where nothing else is asked for. */
+const HIGHEST_GZIP_LEVEL = 9;
+
+/** A client who sends a field to a transport that has no use for it has mistaken something: the side, the option, the transport. */
 export function checkContext(
   pointer: string,
-  context: RequestContext | undefined,
+  context: Context = {},
   reference: ImageReference | undefined,
   faults: Fault[],
 ): void {
-  if (reference !== undefined && reference.transport !== "docker") {
-    for (const field of ["auth", "caCertificates"] as const) {
-      if (context?.[field] !== undefined)
-        faults.push({
-          pointer: `${pointer}/${field}`,
-          detail: `has no meaning for \`${reference.transport}:\`, which is no registry`,
-        });
-    }
+  const add = (field: keyof Context, detail: string): void =>
+    void faults.push({ pointer: `${pointer}/${field}`, detail });
+  const meaning = pointer === "/destinationContext" ? MEANING : READ_MEANING;
+  for (const [field, transports] of Object.entries(meaning)) {
+    const value = context[field as keyof Context];
+    if (reference === undefined || value === undefined || value === false) continue;
+    if (!transports.includes(reference.transport))
+      add(
+        field as keyof Context,
+        `has no meaning for \`${reference.transport}:\`, only for ${transports.map((t) => `\`${t}:\``).join(" and ")}: leave it out`,
+      );
   }
-  const fault =
-    context?.caCertificates === undefined ? undefined : certificateFault(context.caCertificates);
-  if (fault !== undefined) faults.push({ pointer: `${pointer}/caCertificates`, detail: fault });
+  const { caCertificates, compressionFormat = "gzip", compressionLevel = 0 } = context;
+  const fault = caCertificates === undefined ? undefined : certificateFault(caCertificates);
+  if (fault !== undefined) add("caCertificates", fault);
+  if (context.dirForceCompress === true && context.dirForceDecompress === true)
+    add("dirForceDecompress", "contradicts `dirForceCompress`: leave one of them out");
+  if (compressionFormat === "gzip" && compressionLevel > HIGHEST_GZIP_LEVEL)
+    add(
+      "compressionLevel",
+      `is above ${HIGHEST_GZIP_LEVEL}, gzip's highest: lower it, or set \`compressionFormat\` to \`zstd\``,
+    );
 }
 
 const BEGIN = "-----BEGIN CERTIFICATE-----";

@@ -29,17 +29,41 @@ export function referenceIn(
     check,
   }: { side: Side; dataDir: string; check?: (found: ImageReference) => void },
 ): FoundReference {
-  const text = isObject(body) ? body[field] : undefined;
-  if (typeof text !== "string" || text === "" || text.length > REFERENCE_LIMIT)
-    return { faults: [] };
-  try {
+  return read(body, field, `/${field}`, (text) => {
     const reference = parseReference(text);
     if (reference.transport !== "docker") locate(dataDir, reference.path, side);
     check?.(reference);
-    return { reference, faults: [] };
+    return { reference };
+  });
+}
+
+/** A context's `sharedBlobDir`, in any body: what is wrong with it. */
+export function sharedBlobDirIn(
+  body: unknown,
+  field: string,
+  { side, dataDir }: { side: Side; dataDir: string },
+): FoundReference {
+  const context = isObject(body) ? body[field] : undefined;
+  return read(context, "sharedBlobDir", `/${field}/sharedBlobDir`, (path) => {
+    locate(dataDir, path, side);
+    return {};
+  });
+}
+
+function read(
+  value: unknown,
+  field: string,
+  pointer: string,
+  parse: (text: string) => { readonly reference?: ImageReference },
+): FoundReference {
+  const text = isObject(value) ? value[field] : undefined;
+  if (typeof text !== "string" || text === "" || text.length > REFERENCE_LIMIT)
+    return { faults: [] };
+  try {
+    return { ...parse(text), faults: [] };
   } catch (error) {
     if (!(error instanceof CopyError)) throw error;
-    return { code: error.code, faults: [{ pointer: `/${field}`, detail: error.message }] };
+    return { code: error.code, faults: [{ pointer, detail: error.message }] };
   }
 }
 

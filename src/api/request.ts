@@ -9,7 +9,7 @@ import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
 import { checkContext, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { DEFAULTS } from "./option-schemas.ts";
-import { referenceIn, throwFaults } from "./references.ts";
+import { referenceIn, sharedBlobDirIn, throwFaults } from "./references.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
 export interface JobOrder {
@@ -27,10 +27,16 @@ export function parseOrder(
   schemaFaults: readonly Fault[],
   dataDir: string,
 ): JobOrder {
-  const source = referenceIn(body, "source", { side: "source", dataDir });
-  const check = checkWritable;
-  const destination = referenceIn(body, "destination", { side: "destination", dataDir, check });
-  const references = [source, destination];
+  const reads = { side: "source", dataDir } as const;
+  const writes = { side: "destination", dataDir, check: checkWritable } as const;
+  const source = referenceIn(body, "source", reads);
+  const destination = referenceIn(body, "destination", writes);
+  const references = [
+    source,
+    destination,
+    sharedBlobDirIn(body, "sourceContext", reads),
+    sharedBlobDirIn(body, "destinationContext", writes),
+  ];
   // Other rules are about several fields, and mean nothing while one of them is not what it should be.
   if (schemaFaults.length > 0) throwFaults(references, schemaFaults);
   const request = body as JobRequest;

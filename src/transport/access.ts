@@ -23,6 +23,13 @@ export interface AccessWish {
   readonly tlsVerify: boolean;
   /** PEM; added to the system's authorities. */
   readonly caCertificates?: string;
+  /** `oci:`: the folder below the data folder where the layout's blobs are, instead of its own. */
+  readonly sharedBlobDir?: string;
+  /** `oci:` destinations: layers stay uncompressed if they are. */
+  readonly acceptUncompressedLayers?: boolean;
+  /** `dir:` destinations; at most one of them. */
+  readonly dirForceCompress?: boolean;
+  readonly dirForceDecompress?: boolean;
 }
 
 /** How one side of one job is to be reached: built per job, so that nothing of one tenant is left for the next. */

@@ -35,14 +35,20 @@ import {
   temporaryIn,
 } from "./store.ts";
 
-const TRAITS: DestinationTraits = {
+/** Semantics 7.0, row `dir`. */
+const traitsFor = (access: AccessContext): DestinationTraits => ({
   manifestTypes: [],
-  layers: "preserve",
+  layers:
+    access.dirForceCompress === true
+      ? "compress"
+      : access.dirForceDecompress === true
+        ? "decompress"
+        : "preserve",
   keepsForeignLayers: false,
   concurrentBlobs: true,
   signatures: true,
   referrers: false,
-};
+});
 
 /** `folder` is a real path; it may be missing, empty, or hold an image that is to be replaced. Throws `path_denied`. */
 export async function openDirDestination(
@@ -53,7 +59,7 @@ export async function openDirDestination(
 ): Promise<Destination> {
   await checkReplaceable(folder);
   signal.throwIfAborted();
-  return new DirDestination(formatReference(reference), folder, access.exclusive);
+  return new DirDestination(formatReference(reference), folder, access);
 }
 
 /** Throws `path_denied` for a folder whose replacement would destroy something else than an image. True: something is there. */
@@ -82,17 +88,18 @@ async function checkReplaceable(folder: string): Promise<boolean> {
 
 class DirDestination implements Destination {
   readonly name: string;
-  readonly traits = TRAITS;
+  readonly traits: DestinationTraits;
   readonly #folder: string;
   readonly #exclusive: AccessContext["exclusive"];
   /** Where the copy is built; absent before the first put, and when it has taken its place. */
   #staging: Promise<string> | undefined;
   #version = "1.1";
 
-  constructor(name: string, folder: string, exclusive: AccessContext["exclusive"]) {
+  constructor(name: string, folder: string, access: AccessContext) {
     this.name = name;
+    this.traits = traitsFor(access);
     this.#folder = folder;
-    this.#exclusive = exclusive;
+    this.#exclusive = access.exclusive;
   }
 
   /** The folder is replaced as a whole: its old instances and blobs are of no use to the new image. */

@@ -6,6 +6,7 @@ import { CopyError, type Side } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import { algorithmOf, digestOf, hexOf, type Digest } from "../image/digest.ts";
 import { guessMediaType, MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
+import { locate } from "../image/path.ts";
 import type { AccessContext } from "./access.ts";
 import { readManifest, readSmall } from "./files.ts";
 import {
@@ -28,16 +29,25 @@ export class Layout {
   readonly folder: string;
   readonly #dataDir: string;
   readonly #side: Side;
+  /** Has a folder for each digest algorithm; `sharedBlobDir` stands in for it (semantics 7.3). */
+  readonly #blobs: string;
+  /** Where blobs are written before they have their names: on one file system with them. */
+  readonly #workshop: string;
 
+  /** `folder`: a real path. Throws `path_denied` where `access.sharedBlobDir` leaves the data folder. */
   constructor(folder: string, access: AccessContext) {
+    const { dataDir, side, sharedBlobDir } = access;
     this.folder = folder;
-    this.#dataDir = access.dataDir;
-    this.#side = access.side;
+    this.#dataDir = dataDir;
+    this.#side = side;
+    const shared = sharedBlobDir === undefined ? undefined : locate(dataDir, sharedBlobDir, side);
+    this.#blobs = shared ?? join(folder, "blobs");
+    this.#workshop = shared ?? folder;
   }
 
   /** Throws what would stop a writer at its first blob, or after its last: `path_denied`, `manifest_invalid`. Writes nothing. */
   async checkWritable(): Promise<void> {
-    await confine(this.#dataDir, join(this.folder, "blobs"), this.#side);
+    await confine(this.#dataDir, this.#blobs, this.#side);
     await this.readIndex();
   }
 
@@ -75,16 +85,12 @@ export class Layout {
 
   /** Stores a blob durably, whole or not at all. Throws `size_mismatch`. */
   async store(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
-    return storeBlob(this.folder, blob, (digest) => this.pathOf(digest), signal);
+    return storeBlob(this.#workshop, blob, (digest) => this.pathOf(digest), signal);
   }
 
   /** Where a blob is. Throws `path_denied` if a link on the way leads out of the data folder. */
   async pathOf(digest: Digest): Promise<string> {
-    const folder = await confine(
-      this.#dataDir,
-      join(this.folder, "blobs", algorithmOf(digest)),
-      this.#side,
-    );
+    const folder = await confine(this.#dataDir, join(this.#blobs, algorithmOf(digest)), this.#side);
     return join(folder, hexOf(digest));
   }
 
@@ -103,6 +109,6 @@ export class Layout {
       formatIndex(addEntry(index, top, name)),
       signal,
     );
-    await removeLeftovers(this.folder);
+    for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
   }
 }

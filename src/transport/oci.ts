@@ -22,14 +22,15 @@ import { fromFile, openRegular, sized } from "./files.ts";
 import { entryNamed, selectEntry, typeOf } from "./oci-index.ts";
 import { Layout } from "./oci-layout.ts";
 
-const TRAITS: DestinationTraits = {
+/** Semantics 7.0, row `oci`. */
+const traitsFor = (access: AccessContext): DestinationTraits => ({
   manifestTypes: [OCI_MANIFEST, OCI_INDEX],
-  layers: "compress",
+  layers: access.acceptUncompressedLayers === true ? "preserve" : "compress",
   keepsForeignLayers: true,
   concurrentBlobs: true,
   signatures: false,
   referrers: false,
-};
+});
 
 /** `folder` is the layout's real path. Throws `source_not_found`, `manifest_invalid`, `digest_mismatch`, `path_denied`. */
 export async function openOciSource(
@@ -89,7 +90,7 @@ export async function openOciDestination(
 
 class OciDestination implements Destination {
   readonly name: string;
-  readonly traits = TRAITS;
+  readonly traits: DestinationTraits;
   readonly #reference: OciReference;
   readonly #layout: Layout;
   readonly #exclusive: AccessContext["exclusive"];
@@ -97,6 +98,7 @@ class OciDestination implements Destination {
 
   constructor(reference: OciReference, layout: Layout, access: AccessContext) {
     this.name = formatReference(reference);
+    this.traits = traitsFor(access);
     this.#reference = reference;
     this.#layout = layout;
     this.#exclusive = access.exclusive;

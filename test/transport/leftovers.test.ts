@@ -17,11 +17,12 @@ async function leave(path: string, seconds: number): Promise<string> {
   return path;
 }
 
-for (const [transport, folder, of] of [
-  ["oci", "place", ""],
-  ["dir", ".", "place."],
+for (const [transport, folder, of, context] of [
+  ["oci", "place", "", {}],
+  ["oci", "shared", "", { sharedBlobDir: "shared" }],
+  ["dir", ".", "place.", {}],
 ] as const) {
-  test(`what killed processes left beside an ${transport}: image is removed a day later, and nothing else is`, async () => {
+  test(`what killed processes left in ${folder}, of an ${transport}: image, is removed a day later, and nothing else is`, async () => {
     await using data = await makeDataDir();
     const where = join(data.path, folder);
     await mkdir(where, { recursive: true });
@@ -34,7 +35,7 @@ for (const [transport, folder, of] of [
     ];
     await using destination = await openDestination(
       `${transport}:place`,
-      accessTo(data.path, "destination"),
+      accessTo(data.path, "destination", context),
     );
     await putImage(destination, image);
     await destination.commit(never);

@@ -4,6 +4,7 @@ import type {
   Destination,
   DestinationTraits,
   FoundManifest,
+  Referrer,
   Signature,
 } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
@@ -22,8 +23,9 @@ import {
 import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
-import { headerOf, mediaTypeOf } from "./answer.ts";
+import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { ReferrerWriter } from "./referrer-writer.ts";
 import { Uploads, type Session } from "./uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
@@ -33,7 +35,7 @@ const TRAITS: DestinationTraits = {
   keepsForeignLayers: true,
   concurrentBlobs: true,
   signatures: false,
-  referrers: false,
+  referrers: true,
 };
 
 /** A place for an image in a registry. Opening it asks nothing of the registry. */
@@ -55,6 +57,7 @@ class DockerDestination implements Destination {
   readonly #reference: DockerReference;
   readonly #client: RegistryClient;
   readonly #uploads: Uploads;
+  readonly #referrers: ReferrerWriter;
   /** Begun where a registry answered a mount with a session: the blob's bytes go there. */
   readonly #sessions = new Map<Digest, Session>();
 
@@ -66,6 +69,14 @@ class DockerDestination implements Destination {
     this.#reference = reference;
     this.#client = new RegistryClient(reference.registry, access);
     this.#uploads = new Uploads(this.#client, reference.repository);
+    this.#referrers = new ReferrerWriter({
+      client: this.#client,
+      repository: reference.repository,
+      scopes: this.#scopes,
+      uploads: this.#uploads,
+      exclusive: access.exclusive,
+      put: (manifest, ref, signal) => this.#put(manifest, ref, signal),
+    });
   }
 
   async findManifest(
@@ -128,14 +139,18 @@ class DockerDestination implements Destination {
     instance: Digest | undefined,
     signal: AbortSignal,
   ): Promise<void> {
+    await this.#put(manifest, instance ?? this.#ref, signal);
+  }
+
+  async #put(manifest: RawManifest, ref: string, signal: AbortSignal): Promise<Reply> {
     const out: Outgoing = {
       method: "PUT",
-      to: this.#path("manifests", instance ?? this.#ref),
+      to: this.#path("manifests", ref),
       headers: { "content-type": manifest.mediaType },
       body: manifest.bytes,
       scopes: this.#scopes,
       phase: "manifest",
-      digest: instance ?? manifestDigest(manifest),
+      digest: parseDigest(ref) ?? manifestDigest(manifest),
     };
     const reply = await this.#client.send(out, signal);
     if (reply.status < 200 || reply.status > 299) throw this.#client.refusal(reply, out);
@@ -147,6 +162,7 @@ class DockerDestination implements Destination {
         `the registry has stored ${stored}, but was sent ${sent}`,
         this.#client.blame(out),
       );
+    return reply;
   }
 
   async putSignatures(signatures: readonly Signature[]): Promise<void> {
@@ -154,8 +170,13 @@ class DockerDestination implements Destination {
       throw new Error("this destination keeps no signatures, as its traits say");
   }
 
-  async putReferrer(): Promise<void> {
-    throw new Error("this destination keeps no referrers, as its traits say");
+  putReferrer(
+    manifest: RawManifest,
+    referrer: Referrer,
+    subject: Digest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#referrers.put(manifest, referrer, subject, signal);
   }
 
   async commit(): Promise<void> {}

@@ -21,19 +21,32 @@ const RENEWALS_PER_LEASE = 3;
 /** Messages on it are names of claims that were granted, with spaces between. */
 const CHANNEL = `${PREFIX}semaphore`;
 
+/** A semaphore that can be asked whether there is room now. */
+export interface TrySemaphore extends Semaphore {
+  /** Runs the task as `run` does if it need not wait for that; else answers undefined at once. */
+  tryRun<T>(
+    task: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+    weight?: number,
+  ): Promise<T | undefined>;
+}
+
 interface Scope {
   readonly name: string;
   readonly limit: number;
 }
 
 /** One task's wish for a permit, from when it asks until it is through. */
-interface Claim {
+interface Claim extends Disposable {
   readonly scope: Scope;
   readonly id: string;
+  /** "try": it is granted at once or never. */
+  readonly verb: "ask" | "try";
   /** performance.now() before it asked, then before the last request was sent that found it in Redis: its lease began later. */
   since: number;
   held: boolean;
-  readonly granted: PromiseWithResolvers<void>;
+  /** Whether it is, once that is known. */
+  readonly granted: PromiseWithResolvers<boolean>;
   readonly lost: AbortController;
   /** Runs while the permit is held. */
   watch?: NodeJS.Timeout;
@@ -62,18 +75,18 @@ export class RedisSemaphores implements AsyncDisposable {
    * The semaphore of that name, for all who use the same Redis; `limit` is how much weight it lets in at once, and each call goes by
    * its own. A task that weighs more than that counts as weighing just that.
    */
-  get(name: string, limit: number): Semaphore {
+  get(name: string, limit: number): TrySemaphore {
     const scope = { name, limit };
     return {
       run: async (task, signal, weight = 1) => {
-        signal.throwIfAborted();
-        const claim = this.#claim(scope, Math.min(Math.max(Math.ceil(weight), 1), limit));
-        try {
-          await this.#turn(claim, signal);
-          return await task(AbortSignal.any([signal, claim.lost.signal]));
-        } finally {
-          this.#drop(claim);
-        }
+        using claim = this.#claim(scope, "ask", weight, signal);
+        await this.#turn(claim, signal);
+        return await task(AbortSignal.any([signal, claim.lost.signal]));
+      },
+      tryRun: async (task, signal, weight = 1) => {
+        using claim = this.#claim(scope, "try", weight, signal);
+        if (!(await this.#turn(claim, signal))) return undefined;
+        return await task(AbortSignal.any([signal, claim.lost.signal]));
       },
     };
   }
@@ -89,28 +102,33 @@ export class RedisSemaphores implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  #claim(scope: Scope, weight: number): Claim {
-    const id = `${weight}:${randomUUID()}`;
+  #claim(scope: Scope, verb: Claim["verb"], weight: number, signal: AbortSignal): Claim {
+    signal.throwIfAborted();
+    const id = `${Math.min(Math.max(Math.ceil(weight), 1), scope.limit)}:${randomUUID()}`;
     const claim: Claim = {
       scope,
       id,
+      verb,
       since: performance.now(),
       held: false,
       granted: Promise.withResolvers(),
       lost: new AbortController(),
+      [Symbol.dispose]: () => this.#drop(claim),
     };
     this.#claims.set(id, claim);
     this.#timer ??= setInterval(() => void this.#renewAll(), this.#leaseMs / RENEWALS_PER_LEASE);
     return claim;
   }
 
-  /** Resolves when the claim is granted; rejects when `signal` aborts, or if Redis refuses to be asked. */
-  async #turn(claim: Claim, signal: AbortSignal): Promise<void> {
+  /** Tells whether the claim is granted, as soon as that is known; rejects when `signal` aborts, or if Redis refuses to be asked. */
+  async #turn(claim: Claim, signal: AbortSignal): Promise<boolean> {
     const leave = () => claim.granted.reject(signal.reason);
     signal.addEventListener("abort", leave, { once: true });
-    this.#tell("ask", claim.scope, [claim]).catch((error: unknown) => claim.granted.reject(error));
+    this.#tell(claim.verb, claim.scope, [claim]).catch((error: unknown) =>
+      claim.granted.reject(error),
+    );
     try {
-      await claim.granted.promise;
+      return await claim.granted.promise;
     } finally {
       signal.removeEventListener("abort", leave);
     }
@@ -144,7 +162,11 @@ export class RedisSemaphores implements AsyncDisposable {
     this.#renewing = false;
   }
 
-  async #tell(verb: "ask" | "renew", scope: Scope, claims: readonly Claim[]): Promise<void> {
+  async #tell(
+    verb: Claim["verb"] | "renew",
+    scope: Scope,
+    claims: readonly Claim[],
+  ): Promise<void> {
     const sent = performance.now();
     const states = (await this.#evaluate(verb, scope, claims)) as ClaimState[];
     const again: Claim[] = [];
@@ -155,6 +177,7 @@ export class RedisSemaphores implements AsyncDisposable {
       // "waiting" of a claim that is held is old news: the grant came after this answer, and was heard before it.
       if (state === "held") this.#hold(claim);
       else if (state === "gone" && claim.held) this.#lose(claim);
+      else if (state === "gone" && claim.verb === "try") claim.granted.resolve(false);
       else if (state === "gone") again.push(claim);
     }
     // Waiters that Redis took for dead, or that it forgot: they lost their place, not their wish.
@@ -162,7 +185,7 @@ export class RedisSemaphores implements AsyncDisposable {
   }
 
   #evaluate(
-    verb: "ask" | "renew" | "release",
+    verb: Claim["verb"] | "renew" | "release",
     { name, limit }: Scope,
     claims: readonly Claim[],
   ): Promise<unknown> {
@@ -186,7 +209,7 @@ export class RedisSemaphores implements AsyncDisposable {
     if (claim.held || this.#left(claim) <= 0) return;
     claim.held = true;
     this.#watch(claim);
-    claim.granted.resolve();
+    claim.granted.resolve(true);
   }
 
   #watch(claim: Claim): void {

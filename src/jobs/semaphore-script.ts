@@ -8,8 +8,8 @@ export type ClaimState = "held" | "waiting" | "gone";
 /**
  * KEYS permits (claims scored by when they lapse), waiters (by ticket), leases (waiters by when they lapse). ARGV verb, limit,
  * lease in ms, channel, claims… A claim is `<weight>:<unique>`.
- * - ask: the claims wait, behind all others, if they do not yet; - renew: those still known live for another lease;
- * - release: they are gone.
+ * - ask: the claims wait, behind all others, if they do not yet; - try: the same, but those that would have to wait are gone instead;
+ * - renew: those still known live for another lease; - release: they are gone.
  * Then lapsed ones are gone, and waiters are granted while the first of them fits. A grant is no sign of life: the permit lapses when
  * the waiter would have, so that the many waiters of a dead process do not hold permits one lease after the other. Answers for each
  * claim "held", "waiting" or "gone". It is one step: a process that dies around it leaves claims that lapse, and asking or releasing
@@ -17,6 +17,7 @@ export type ClaimState = "held" | "waiting" | "gone";
  */
 export const SEMAPHORE = script(`local permits, waiters, leases = KEYS[1], KEYS[2], KEYS[3]
 local verb, limit, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local asks = verb == 'ask' or verb == 'try'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function weightOf(claim) return math.min(tonumber(string.match(claim, '^%d+')), limit) end
@@ -37,7 +38,7 @@ for i = 5, #ARGV do
     redis.call('ZADD', permits, now + lease, claim)
   elseif redis.call('ZSCORE', waiters, claim) then
     redis.call('ZADD', leases, now + lease, claim)
-  elseif verb == 'ask' then
+  elseif asks then
     local last = redis.call('ZREVRANGE', waiters, 0, 0, 'WITHSCORES')
     redis.call('ZADD', waiters, (tonumber(last[2]) or 0) + 1, claim)
     redis.call('ZADD', leases, now + lease, claim)
@@ -57,6 +58,12 @@ while used < limit do
   used = used + weightOf(first)
   granted[#granted + 1] = first
 end
+if verb == 'try' then
+  for i = 5, #ARGV do
+    redis.call('ZREM', waiters, ARGV[i])
+    redis.call('ZREM', leases, ARGV[i])
+  end
+end
 for _, key in ipairs(KEYS) do
   local left = redis.call('PTTL', key)
   if left ~= -2 and left < lease then redis.call('PEXPIRE', key, lease) end
@@ -69,7 +76,7 @@ for i = 5, #ARGV do
   elseif redis.call('ZSCORE', waiters, claim) then states[#states + 1] = 'waiting'
   else states[#states + 1] = 'gone' end
 end
-if #granted > 0 and not (verb == 'ask' and #granted == 1 and granted[1] == ARGV[5]) then
+if #granted > 0 and not (asks and #granted == 1 and granted[1] == ARGV[5]) then
   redis.call('PUBLISH', ARGV[4], table.concat(granted, ' '))
 end
 return states`);

@@ -71,13 +71,13 @@ export const CODES = {
     status: 401,
     retryable: false,
     title: "The source refuses the credentials",
-    remedy: "Check `sourceContext.auth` and its rights.",
+    remedy: "Check the source's `auth` and its rights.",
   },
   destination_unauthorized: {
     status: 401,
     retryable: false,
     title: "The destination refuses the credentials",
-    remedy: "Check `destinationContext.auth` and its rights.",
+    remedy: "Check the destination's `auth` and its rights.",
   },
   source_not_found: {
     status: 404,
@@ -206,8 +206,8 @@ export const CODES = {
   timeout: {
     status: 504,
     retryable: false,
-    title: "The job took longer than `timeoutSeconds`",
-    remedy: "Allow more time.",
+    title: "It took longer than it may",
+    remedy: "Give the job more `timeoutSeconds`; other requests have a minute.",
   },
   internal: {
     status: 500,

@@ -179,7 +179,8 @@ export const headerSchemas = (headers: Readonly<Record<string, string>>) =>
     Object.entries(headers).map(([name, description]) => [name, { type: "string", description }]),
   );
 
-const STATUSES: Readonly<Record<number, string>> = {
+/** What most routes mean by them. */
+export const STATUSES: Readonly<Record<number, string>> = {
   400: "Something is wrong with the request: `errors` says where.",
   401: "No valid API key was given.",
   404: "The tenant has no such thing.",
@@ -194,14 +195,17 @@ const STATUSES: Readonly<Record<number, string>> = {
 };
 
 /** The problem answers of a route, for its `response`. */
-export function problems(...statuses: readonly (keyof typeof STATUSES)[]): Record<number, unknown> {
-  return Object.fromEntries(
-    [...statuses, 500].map((status) => [
+export const problems = (...statuses: readonly (keyof typeof STATUSES)[]) =>
+  problemsOf(Object.fromEntries([...statuses, 500].map((status) => [status, STATUSES[status]])));
+
+/** The same, by what each status means to this route. */
+export const problemsOf = (meanings: Readonly<Record<number, string | undefined>>) =>
+  Object.fromEntries(
+    Object.entries(meanings).map(([status, meaning]) => [
       status,
       {
-        description: STATUSES[status],
+        description: meaning,
         content: { [PROBLEM_TYPE]: { schema: Type.Ref("Problem#") } },
       },
     ]),
   );
-}

@@ -30,6 +30,7 @@ ${Object.entries(CODES).map(row).join("\n")}
 const TAGS = [
   { name: "jobs", description: "Orders for copies." },
   { name: "events", description: "What happens, as it happens." },
+  { name: "images", description: "Looking at images; nothing is written." },
   { name: "service", description: "The service itself." },
 ];
 

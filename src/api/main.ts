@@ -4,19 +4,25 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
+import { hostPlatform } from "../image/platform.ts";
 import { Bell } from "../jobs/bell.ts";
+import { RedisBlobInfoCache } from "../jobs/blob-info-cache.ts";
 import { Events } from "../jobs/events.ts";
 import { JobQueue } from "../jobs/queue.ts";
+import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { connect } from "../jobs/redis.ts";
 import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
 import { startSweep } from "../jobs/sweep.ts";
 import { createLogger } from "../logger.ts";
+import { Registries } from "../transport/docker/registries.ts";
 import type { App } from "./app.ts";
 import { buildServer } from "./server.ts";
 
 const SWEEP_MS = 10_000;
 const CONNECT_MS = 2000;
+/** A registry in which nothing moves is given up before the request that waits for it is. */
+const STALL_MS = 20_000;
 /** How long requests that run may go on while the process closes: more than a store that is away can keep them. */
 const GRACE_MS = 5000;
 
@@ -39,6 +45,8 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const sealer = Sealer.parse(config.secretsKeys);
   const jobs = new Jobs({ redis, queue, sealer });
   const events = new Events({ redis, bell });
+  const registries = new Registries(config.egress, { stallMs: STALL_MS });
+  const semaphores = new RedisSemaphores({ redis, subscriber });
   const closing = new AbortController();
   const app = await buildServer({
     jobs,
@@ -47,6 +55,16 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     sealer,
     redis,
     dataDir: config.dataDir,
+    registries,
+    exclusive: (name) => semaphores.get(name, 1),
+    host: hostPlatform(process.arch, process.platform),
+    cacheOf: (tenant) =>
+      new RedisBlobInfoCache({
+        redis,
+        tenant,
+        onError: (error) =>
+          logger.warn({ err: error, tenant }, "what is known of blobs is not told"),
+      }),
     apiKeys: config.apiKeys,
     closing: closing.signal,
     logger,
@@ -57,6 +75,8 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     closing.abort();
     await closeServer(app);
     await sweep[Symbol.asyncDispose]();
+    await semaphores[Symbol.asyncDispose]();
+    await registries[Symbol.asyncDispose]();
     await bell[Symbol.asyncDispose]();
     await queue[Symbol.asyncDispose]();
     for (const client of [subscriber, redis]) client.disconnect();

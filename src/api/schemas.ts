@@ -40,7 +40,8 @@ const Auth = Type.Object(
   },
 );
 
-const side = {
+/** How a registry is reached. */
+export const side = {
   auth: Type.Optional(Auth),
   tlsVerify: Type.Optional(
     flag(
@@ -71,9 +72,22 @@ const platformPart = (description: string) =>
     Type.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9._-]+$", description }),
   );
 
+export const SourceContext = Type.Object(
+  {
+    ...side,
+    os: platformPart(
+      "The image of a list to choose; absent: the one for the service's own platform.",
+    ),
+    architecture: platformPart("As Go spells it, such as `amd64` or `arm64`."),
+    variant: platformPart("Such as `v8`."),
+    sharedBlobDir,
+  },
+  { ...strict, description: "How the source is reached, and which image of a list is meant." },
+);
+
 const LABEL_KEY = "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$";
 
-const reference = (description: string, example: string) =>
+export const reference = (description: string, example: string) =>
   Type.String({ minLength: 1, maxLength: REFERENCE_LIMIT, description, examples: [example] });
 
 export const JobRequest = Type.Object(
@@ -84,20 +98,7 @@ export const JobRequest = Type.Object(
     ),
     destination: reference("Where to: the same forms.", "docker://mirror.example.com/team/app:1.2"),
     options: Type.Optional(Options),
-    sourceContext: Type.Optional(
-      Type.Object(
-        {
-          ...side,
-          os: platformPart(
-            "With `imageListSelection: system`: the platform to choose; absent: the worker's own.",
-          ),
-          architecture: platformPart("As Go spells it, such as `amd64` or `arm64`."),
-          variant: platformPart("Such as `v8`."),
-          sharedBlobDir,
-        },
-        { ...strict, description: "How the source is reached." },
-      ),
-    ),
+    sourceContext: Type.Optional(SourceContext),
     destinationContext: Type.Optional(
       Type.Object(
         {

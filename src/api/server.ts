@@ -1,6 +1,6 @@
 // The HTTP side: routes, and what holds for all of them. It keeps no state but open streams: any number of API processes serve the
-// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts and health.ts are the routes, problem.ts turns
-// every error into its answer, docs.ts makes openapi.yaml of it all.
+// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts, tags.ts and health.ts are the routes, problem.ts
+// turns every error into its answer, docs.ts makes openapi.yaml of it all.
 
 import { fastify, LogController, type FastifyBaseLogger } from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
@@ -12,9 +12,12 @@ import { EVENT_SCHEMAS } from "./event-schemas.ts";
 import { addEventRoutes } from "./events.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addJobRoutes } from "./jobs.ts";
+import { LOOKUP_SCHEMAS } from "./lookup-schemas.ts";
+import { Lookups } from "./lookups.ts";
 import { pathOf, rawProblem, RequestFault, sendProblem } from "./problem.ts";
 import { JobRequest } from "./schemas.ts";
 import { Streams } from "./sse.ts";
+import { addTagsRoute } from "./tags.ts";
 import { authenticator } from "./tenants.ts";
 
 /** Everything but listening. Closing it ends all streams. */
@@ -35,10 +38,13 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addNotFound(app);
   addAccessLog(app);
   await addDocs(app);
-  for (const schema of [JobRequest, ...ANSWER_SCHEMAS, ...EVENT_SCHEMAS]) app.addSchema(schema);
+  for (const schema of [JobRequest, ...ANSWER_SCHEMAS, ...EVENT_SCHEMAS, ...LOOKUP_SCHEMAS])
+    app.addSchema(schema);
   addHealthRoutes(app, deps);
   const streams = new Streams();
   app.addHook("preClose", async () => streams.close());
+  const lookups = new Lookups();
+  app.addHook("onClose", async () => lookups[Symbol.asyncDispose]());
   const authenticate = authenticator(deps.apiKeys);
   await app.register(
     async (v1: App) => {
@@ -47,6 +53,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
       });
       addJobRoutes(v1, deps);
       addEventRoutes(v1, deps, streams);
+      addTagsRoute(v1, deps, lookups);
     },
     { prefix: "/v1" },
   );

@@ -61,7 +61,10 @@ export class RedisSemaphores implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #renewing = false;
 
-  /** Both connections patient, and still their owner's; `subscriber` is used for nothing but subscriptions. */
+  /**
+   * The connections stay their owner's. `redis`: where it is hasty, a task for which the store is away fails at once. `subscriber`:
+   * patient, and used for nothing but subscriptions.
+   */
   constructor(deps: { redis: Redis; subscriber: Redis; leaseMs?: number }) {
     this.#redis = deps.redis;
     this.#subscriber = deps.subscriber;

@@ -90,6 +90,11 @@ export function selectEntry(
 export const entryNamed = (index: LayoutIndex, name: string): Selected | undefined =>
   selected(index.entries.find((entry) => nameOf(entry) === name));
 
+/** What each entry can be asked for by: its name, or its place where it has none. */
+export const namesIn = ({ entries }: LayoutIndex): readonly string[] => [
+  ...new Set(entries.map((entry, at) => nameOf(entry) ?? `@${at}`)),
+];
+
 /** The type that the index gives a digest, if it lists it. */
 export const typeOf = (index: LayoutIndex, digest: Digest): string | undefined =>
   selected(index.entries.find((entry) => entry["digest"] === digest))?.mediaType;

@@ -19,7 +19,7 @@ import { formatReference } from "../image/reference.ts";
 import type { OciReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
 import { fromFile, openRegular, sized } from "./files.ts";
-import { entryNamed, selectEntry, typeOf } from "./oci-index.ts";
+import { entryNamed, namesIn, selectEntry, typeOf } from "./oci-index.ts";
 import { Layout } from "./oci-layout.ts";
 
 /** Semantics 7.0, row `oci`. */
@@ -67,6 +67,17 @@ export async function openOciSource(
     getReferrers: async () => [],
     [Symbol.asyncDispose]: async () => {},
   };
+}
+
+/** The names of a layout's images, `@n` for those without one. Throws `source_not_found`, `manifest_invalid`, `path_denied`. */
+export async function listOciTags(
+  reference: OciReference,
+  folder: string,
+  access: AccessContext,
+): Promise<readonly string[]> {
+  const index = await new Layout(folder, access).readIndex();
+  if (index === undefined) throw notFound(formatReference(reference), "there is no OCI layout");
+  return namesIn(index);
 }
 
 /** `folder` is the layout's real path; it may be missing. Throws `manifest_invalid`, `path_denied`. */

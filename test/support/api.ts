@@ -20,6 +20,8 @@ export interface ApiOptions {
   readonly tenants?: Readonly<Record<string, string>>;
   /** A Redis of the test's own; absent: an empty one. */
   readonly redisUrl?: string;
+  /** Absent: a folder that does not exist. */
+  readonly dataDir?: string;
 }
 
 export interface Answer<T = Record<string, unknown>> {
@@ -64,7 +66,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     port: 0,
     redisUrl,
     logLevel: "trace",
-    dataDir: "/nowhere",
+    dataDir: options.dataDir ?? "/nowhere",
     egress: LOOPBACK_TOO,
     apiKeys: tenants.length === 0 ? undefined : new Map(tenants),
     secretsKeys,

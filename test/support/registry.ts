@@ -40,6 +40,8 @@ export interface RegistryOptions {
   readonly delayMs?: number;
   /** Default: all. */
   readonly referrersPerPage?: number;
+  /** Tags, if the client does not say. Default: all. */
+  readonly tagsPerPage?: number;
 }
 
 interface Exchange extends Route {
@@ -250,18 +252,21 @@ export class TestRegistry implements AsyncDisposable {
     json(response, 200, this.#gate.issue(method, form, request.headers.authorization));
   }
 
-  #answerTags({ response, url, repository }: Exchange): void {
+  async #answerTags({ request, response, url, repository, fault }: Exchange): Promise<void> {
     const all = this.content.tags(repository);
     if (all === undefined) throw new Refusal(404, "NAME_UNKNOWN");
     const last = url.searchParams.get("last");
     const left = last === null ? all : all.filter((tag) => tag > last);
-    const tags = left.slice(0, Number(url.searchParams.get("n") ?? left.length));
+    const size = url.searchParams.get("n") ?? this.#options.tagsPerPage ?? left.length;
+    const tags = left.slice(0, Number(size));
     if (tags.length > 0 && tags.length < left.length)
       response.setHeader(
         "Link",
         `</v2/${repository}/tags/list?n=${tags.length}&last=${tags.at(-1)}>; rel="next"`,
       );
-    json(response, 200, { name: repository, tags });
+    response.setHeader("Content-Type", "application/json");
+    const bytes = Buffer.from(JSON.stringify({ name: repository, tags }));
+    await serveBlob({ request, response, bytes, fault });
   }
 
   #answerReferrers({ response, url, repository, ref }: Exchange): void {

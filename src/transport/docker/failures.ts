@@ -9,7 +9,7 @@ import { headerOf, type Reply } from "./answer.ts";
 export interface Blame {
   readonly side: Side;
   readonly registry: string;
-  readonly phase: "manifest" | "blob" | "upload" | "mount" | "token" | "connect";
+  readonly phase: "manifest" | "blob" | "upload" | "mount" | "token" | "connect" | "tags";
   readonly digest?: string;
 }
 

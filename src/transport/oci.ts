@@ -19,6 +19,7 @@ import { formatReference } from "../image/reference.ts";
 import type { OciReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
 import { fromFile, openRegular, sized } from "./files.ts";
+import { orForeign } from "./foreign.ts";
 import { entryNamed, namesIn, selectEntry, typeOf } from "./oci-index.ts";
 import { Layout } from "./oci-layout.ts";
 
@@ -60,7 +61,7 @@ export async function openOciSource(
     getManifest: async (instance) =>
       instance === undefined ? top : read(instance, typeOf(index, instance)),
     getBlob: async (blob) => ({
-      content: fromFile(await layout.pathOf(blob.digest), blob),
+      content: orForeign(fromFile(await layout.pathOf(blob.digest), blob), blob, access),
       info: blob,
     }),
     getSignatures: async () => [],

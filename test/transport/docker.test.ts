@@ -181,27 +181,6 @@ test("a mount that is refused in any way leaves the blob to be sent", async (t) 
   assert.equal(await destination.mountBlob(blob, from, never), false);
 });
 
-test("a foreign layer that the registry does not have comes from its address, without credentials", async (t) => {
-  await using registry = await startRegistry({
-    auth: { kind: "basic", username: "u", password: "p" },
-  });
-  const image = makeImage();
-  registry.put("a", "v1", image);
-  const [layer] = image.layers as [typeof image.config];
-  const credentials = { username: "u", password: "p" };
-  await using source = await openSource(`${registry.host}/b:v1`, {
-    registries: registriesFor(t),
-    credentials,
-  });
-  const urls = ["file:///etc/passwd", `${registry.elsewhereUrl}/v2/a/blobs/${layer.digest}`];
-  assert.deepEqual(await readBlob(source, { ...layer, urls }), image.blobs.get(layer.digest));
-  assert.deepEqual(
-    registry.elsewhere.map(({ headers }) => headers.authorization),
-    [undefined],
-  );
-  await assert.rejects(readBlob(source, layer), { code: "source_not_found" });
-});
-
 test("a reader that keeps what it was lent stops the reading", async (t) => {
   await using registry = await startRegistry();
   const image = makeImage({ layers: [64 * 1024 * 1024] });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -22,7 +22,6 @@ import {
 } from "../support/folders.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
 import { missing, skopeo } from "../support/peers.ts";
-import { startRegistry } from "../support/registry.ts";
 
 const run = promisify(execFile);
 const pathOf = (layout: string, digest: Digest) => join(layout, "blobs", "sha256", hexOf(digest));
@@ -133,23 +132,6 @@ test("a name that moved on is still read as the pinned digest", async () => {
   assert.deepEqual(await pinned.getManifest(undefined, never), before.manifest);
   await using current = await openSource("oci:layout:v1", accessTo(dir.path, "source"));
   assert.deepEqual(await current.getManifest(undefined, never), after.manifest);
-});
-
-test("a layer that a layout does not have is not looked for at its URLs", async () => {
-  await using dir = await makeDataDir();
-  await using elsewhere = await startRegistry();
-  const image = makeImage();
-  const [layer] = image.layers;
-  assert.ok(layer !== undefined);
-  await write("oci:layout:v1", image, accessTo(dir.path, "destination"));
-  await rm(pathOf(join(dir.path, "layout"), layer.digest));
-  await using source = await openSource("oci:layout:v1", accessTo(dir.path, "source"));
-  const read = async () => {
-    const { content } = await source.getBlob({ ...layer, urls: [`${elsewhere.url}/x`] }, never);
-    return collect(content);
-  };
-  await assert.rejects(read(), failure("source_not_found"));
-  assert.equal(elsewhere.requests.length, 0);
 });
 
 test("a blob whose digest is not known yet is stored under the one it has", async () => {

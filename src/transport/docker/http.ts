@@ -3,9 +3,10 @@
 
 import { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
-import { Answer, headerOf, type HttpRequest, type Reply } from "./answer.ts";
+import { Answer, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
 import { ERROR_LIMIT, networkFailure, refusalOf, speaksNoTls, type Blame } from "./failures.ts";
+import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
 import { sendAgain } from "./retry.ts";
 
 export interface Outgoing extends Pick<HttpRequest, "method"> {
@@ -17,16 +18,11 @@ export interface Outgoing extends Pick<HttpRequest, "method"> {
   readonly scopes: readonly string[];
   readonly phase: Blame["phase"];
   readonly digest?: string;
-  /** Not even the registry itself gets credentials: an image, not the client, has chosen the address. */
-  readonly anonymous?: boolean;
 }
 
 interface Addressed extends Outgoing {
   readonly url: URL;
 }
-
-const REDIRECTS = 5;
-const REDIRECT: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 export class RegistryClient {
   /** `host[:port]`, as references have it. */
@@ -120,29 +116,20 @@ export class RegistryClient {
 
   /** Follows redirects of GET and HEAD. Nothing but the registry's own origin ever sees the Authorization. */
   async #open(out: Outgoing, signal: AbortSignal): Promise<Answer> {
-    let url = await this.#resolve(out.to, signal);
-    for (let hops = 0; ; hops++) {
-      const answer = await this.#ask({ ...out, url }, signal);
-      const follows = out.method === "GET" || out.method === "HEAD";
-      const location = headerOf(answer.headers, "location");
-      if (!follows || !REDIRECT.has(answer.status) || location === undefined) return answer;
-      await answer.read(ERROR_LIMIT, signal);
-      if (hops === REDIRECTS) throw this.#broken(out, "redirects in circles");
-      url = this.nextAddress(url, location, out);
-    }
+    const first = await this.#resolve(out.to, signal);
+    const ask = (url: URL) => this.#ask({ ...out, url }, signal);
+    if (out.method !== "GET" && out.method !== "HEAD") return ask(first);
+    return follow(first, ask, (what) => this.#broken(out, what), signal);
   }
 
-  /** An address that the registry names, relative to the one asked. Refused: none, other schemes, user info, and http after https. */
+  /** An address that the registry names. Throws where it must not be contacted. */
   nextAddress(
     from: URL,
     location: string | undefined,
     out: Pick<Outgoing, "phase" | "digest">,
   ): URL {
-    const url = location === undefined ? null : URL.parse(location, from);
-    const isAllowed =
-      url?.protocol === "https:" || (url?.protocol === "http:" && from.protocol === "http:");
-    if (url === null || !isAllowed || url.username !== "" || url.password !== "")
-      throw this.#broken(out, "sends on to an address that must not be contacted");
+    const url = nextAddress(from, location);
+    if (url === undefined) throw this.#broken(out, FORBIDDEN);
     return url;
   }
 
@@ -167,9 +154,7 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { url, scopes } = request;
-    return this.#isOwn(request)
-      ? this.#auth.authorize(url.origin, scopes, lasting, signal)
-      : undefined;
+    return this.owns(url) ? this.#auth.authorize(url.origin, scopes, lasting, signal) : undefined;
   }
 
   /** The Authorization to answer a 401 with; the one that was used if there is no other. */
@@ -179,7 +164,7 @@ export class RegistryClient {
     refused: Pick<Reply, "headers">,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    if (!this.#isOwn(request)) return used;
+    if (!this.owns(request.url)) return used;
     this.#auth.learn(request.url.origin, request.scopes, used, refused);
     return this.#authorize(request, false, signal);
   }
@@ -204,10 +189,6 @@ export class RegistryClient {
 
   get #host(): string {
     return this.registry === "docker.io" ? "registry-1.docker.io" : this.registry;
-  }
-
-  #isOwn({ url, anonymous }: Addressed): boolean {
-    return this.owns(url) && anonymous !== true;
   }
 
   async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {

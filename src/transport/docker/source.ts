@@ -1,4 +1,4 @@
-import type { Sink } from "../../bytes.ts";
+import type { Bytes, Sink } from "../../bytes.ts";
 import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
@@ -8,6 +8,7 @@ import { MANIFEST_TYPES } from "../../image/media-types.ts";
 import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
+import { orForeign } from "../foreign.ts";
 import { headerOf, mediaTypeOf, type Answer, type Reply } from "./answer.ts";
 import { networkFailure } from "./failures.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
@@ -30,6 +31,7 @@ class DockerSource implements Source {
   readonly name: string;
   readonly location: { readonly registry: string; readonly repository: string };
   readonly #reference: DockerReference;
+  readonly #access: AccessContext;
   readonly #pinned: Digest | undefined;
   readonly #client: RegistryClient;
   readonly #referrers: Referrers;
@@ -40,6 +42,7 @@ class DockerSource implements Source {
     this.name = formatReference(reference);
     this.location = { registry, repository };
     this.#reference = reference;
+    this.#access = access;
     this.#pinned = reference.digest ?? access.pinned;
     this.#client = new RegistryClient(registry, access);
     this.#referrers = new Referrers(this.#client, repository, this.#scopes);
@@ -56,7 +59,8 @@ class DockerSource implements Source {
   }
 
   async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
-    return { info: blob, content: { pour: (sink, signal) => this.#pourBlob(blob, sink, signal) } };
+    const content: Bytes = { pour: (sink, signal) => this.#pourBlob(blob, sink, signal) };
+    return { info: blob, content: orForeign(content, blob, this.#access) };
   }
 
   async getSignatures(): Promise<readonly []> {
@@ -117,11 +121,7 @@ class DockerSource implements Source {
       phase: "blob",
       digest: blob.digest,
     };
-    const answer = await this.#client.download(out, signal).catch((error: unknown) => {
-      const isMissing = error instanceof CopyError && error.context.upstream?.status === 404;
-      if (!isMissing || blob.urls === undefined) throw error;
-      return this.#downloadForeign(blob.urls, out, error, signal);
-    });
+    const answer = await this.#client.download(out, signal);
     await this.#checkSize(answer, blob, out, signal);
     await answer.pour(sink, signal).catch((error: unknown) => {
       throw networkFailure(error, this.#client.blame(out));
@@ -143,27 +143,6 @@ class DockerSource implements Source {
       `the blob has ${length} bytes, not the ${size} of its descriptor`,
       this.#client.blame(out),
     );
-  }
-
-  /** A layer that the registry does not have is where its descriptor says, for everybody: no credentials go there. */
-  async #downloadForeign(
-    urls: readonly string[],
-    out: Outgoing,
-    missing: CopyError,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    let last: unknown = missing;
-    for (const text of urls) {
-      const url = URL.parse(text);
-      if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) continue;
-      try {
-        return await this.#client.download({ ...out, to: url, anonymous: true }, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        last = error;
-      }
-    }
-    throw last;
   }
 
   #path(kind: "manifests" | "blobs", ref: string): string {

@@ -1,0 +1,104 @@
+// Layers that are kept elsewhere (semantics 4.3): a descriptor's `urls` say where. An image has chosen these addresses, so nobody's
+// credentials go there, and the egress rule is all that keeps it from the service's own network (reliability T09).
+
+import type { Bytes } from "../bytes.ts";
+import { CopyError } from "../errors.ts";
+import type { NamedBlob } from "../image/blob-info.ts";
+import type { AccessContext } from "./access.ts";
+import { Answer } from "./docker/answer.ts";
+import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./docker/failures.ts";
+import { follow } from "./docker/redirects.ts";
+import { sendAgain } from "./docker/retry.ts";
+
+/** Of one layer; a manifest may name thousands. */
+const ADDRESSES = 16;
+const FAILURES_TOLD = 3;
+
+/** `content`, or where that is `source_not_found` and the blob has URLs, what is there: the first that answers 200 wins. */
+export const orForeign = (content: Bytes, blob: NamedBlob, access: AccessContext): Bytes => ({
+  pour: async (sink, signal) => {
+    try {
+      return await content.pour(sink, signal);
+    } catch (error) {
+      const addresses = addressesOf(blob);
+      const isMissing = error instanceof CopyError && error.code === "source_not_found";
+      if (!isMissing || addresses.length === 0) throw error;
+      const answer = await open(addresses, blob, access, signal);
+      await answer.pour(sink, signal).catch((failure: unknown) => {
+        throw networkFailure(failure, blameOf(answer.url, blob, access));
+      });
+    }
+  },
+});
+
+/** Those that may be asked at all, as far as their words tell. */
+const addressesOf = ({ urls = [] }: NamedBlob): readonly URL[] =>
+  urls
+    .slice(0, ADDRESSES)
+    .map((text) => URL.parse(text))
+    .filter((url) => url !== null)
+    .filter(({ protocol }) => protocol === "https:" || protocol === "http:")
+    .filter(({ username, password }) => username === "" && password === "");
+
+async function open(
+  addresses: readonly URL[],
+  blob: NamedBlob,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const failures: CopyError[] = [];
+  for (const url of addresses) {
+    try {
+      return await download(url, blob, access, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof CopyError)) throw error;
+      failures.push(error);
+    }
+  }
+  const told = failures.slice(0, FAILURES_TOLD).map(({ message }) => message);
+  if (failures.length > told.length) told.push(`and ${failures.length - told.length} more`);
+  // What may pass by itself decides what becomes of the job.
+  const worst = failures.find((failure) => failure.retryable) ?? failures[0];
+  throw new CopyError(
+    worst?.code ?? "source_not_found",
+    `the layer ${blob.digest} is kept elsewhere, and no address has it: ${told.join("; ")}`,
+    { ...worst?.context, side: access.side, digest: blob.digest },
+  );
+}
+
+async function download(
+  first: URL,
+  blob: NamedBlob,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const blame = blameOf(first, blob, access);
+  const { registries } = access;
+  const headers = { "user-agent": "transship", "accept-encoding": "identity" };
+  const answerMs = registries.timing.stallMs;
+  const ask = (url: URL) =>
+    Answer.request(registries.agent(access), { method: "GET", url, headers, answerMs }, signal);
+  const broken = (what: string) =>
+    new CopyError("source_not_found", `${first.host} ${what}`, blame);
+  const once = async () => {
+    const answer = await follow(first, ask, broken, signal);
+    return answer.status === 200 ? answer : answer.read(ERROR_LIMIT, signal);
+  };
+  const answer = await sendAgain(once, signal).catch((error: unknown) => {
+    throw networkFailure(error, blame);
+  });
+  if (answer instanceof Answer) return answer;
+  // What a stranger's host says is not for the client to read; that it asks who we are means that it does not give the layer away.
+  const refusal = refusalOf({ ...answer, body: Buffer.alloc(0) }, blame, []);
+  throw refusal.code === "source_unauthorized"
+    ? new CopyError("source_not_found", refusal.message, refusal.context)
+    : refusal;
+}
+
+const blameOf = (url: URL, { digest }: NamedBlob, { side }: AccessContext): Blame => ({
+  side,
+  registry: url.host,
+  phase: "blob",
+  digest,
+});

@@ -5,36 +5,74 @@
 /** Bounds of a document (reliability T22). */
 const JSON_LIMITS = { depth: 64, tokens: 500_000 } as const;
 
+/** How a document is read; what is absent is the first of each. */
+export interface JsonRules {
+  /** Which keys may not occur together: the same in any spelling, or (for objects whose keys are free, as labels are) the same. */
+  readonly keys?: "folded" | "exact";
+  /** Whether `1.0` and `1e3` are numbers, or NaN: to Go they are no integers. */
+  readonly numbers?: "any" | "integers";
+}
+
 /**
  * Parses one JSON document. Throws an Error that says what is wrong: not UTF-8, too deep, too many values, a key that occurs twice
  * or in two spellings, a number that is not kept exactly, anything after the document.
  */
-export function parseJson(bytes: Uint8Array): unknown {
+export function parseJson(bytes: Uint8Array, rules: JsonRules = {}): unknown {
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  scan(text);
-  return JSON.parse(text);
+  const { fractions } = scan(text, rules.keys ?? "folded");
+  return fractions && rules.numbers === "integers"
+    ? JSON.parse(text, integersOnly)
+    : JSON.parse(text);
 }
 
 /** The document if it is an object, else an Error. */
-export function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  const value = parseJson(bytes);
+export function parseJsonObject(
+  bytes: Uint8Array,
+  rules: JsonRules = {},
+): Readonly<Record<string, unknown>> {
+  const value = parseJson(bytes, rules);
   if (!isObject(value)) throw new Error("the document is not a JSON object");
   return value;
+}
+
+/**
+ * The members of an object, their values as text: without blanks, otherwise letter for letter. `text` is an object that `parseJson`
+ * takes.
+ */
+export function rawMembers(text: string): ReadonlyMap<string, string> {
+  const members = new Map<string, string>();
+  let depth = 0;
+  let key: string | undefined;
+  let value = "";
+  for (let i = 0, end = 0; i < text.length; i = end) {
+    const c = text[i] ?? "";
+    end = c === '"' ? endOfString(text, i) + 1 : i + 1;
+    if (" \t\n\r".includes(c)) continue;
+    if (c === "}" || c === "]") depth--;
+    if (depth === 0 || (depth === 1 && c === ",")) {
+      if (key !== undefined) members.set(key, value);
+      [key, value] = [undefined, ""];
+    } else if (depth === 1 && key === undefined) key = JSON.parse(text.slice(i, end)) as string;
+    else if (depth > 1 || value !== "" || c !== ":") value += text.slice(i, end);
+    if (c === "{" || c === "[") depth++;
+  }
+  return members;
 }
 
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Walks the tokens without building anything; JSON.parse checks the grammar afterwards. */
-function scan(text: string): void {
+function scan(text: string, rule: "folded" | "exact"): { readonly fractions: boolean } {
   const keys: (Set<string> | undefined)[] = [];
   let tokens = 0;
+  let fractions = false;
   let key = false;
   for (let i = 0; i < text.length; i++) {
     const c = text[i];
     if (c === '"') {
       const end = endOfString(text, i);
-      if (key) addKey(keys.at(-1), text.slice(i, end + 1));
+      if (key) addKey(keys.at(-1), text.slice(i, end + 1), rule);
       key = false;
       i = end;
     } else if (c === "{" || c === "[") {
@@ -49,12 +87,13 @@ function scan(text: string): void {
       key = keys.at(-1) !== undefined;
     } else if (c === "-" || (c !== undefined && c >= "0" && c <= "9")) {
       const end = endOfNumber(text, i);
-      checkNumber(text.slice(i, end));
+      fractions = checkNumber(text.slice(i, end)) || fractions;
       i = end - 1;
     } else continue;
     if (++tokens > JSON_LIMITS.tokens)
       throw new Error(`it has more than ${JSON_LIMITS.tokens} tokens`);
   }
+  return { fractions };
 }
 
 function endOfString(text: string, start: number): number {
@@ -71,15 +110,30 @@ function endOfNumber(text: string, start: number): number {
   return i;
 }
 
-function addKey(keys: Set<string> | undefined, quoted: string): void {
-  const folded = (JSON.parse(quoted) as string).toLowerCase();
-  if (keys?.has(folded))
-    throw new Error(`the key ${quoted.slice(0, 80)} occurs twice, or in two spellings`);
-  keys?.add(folded);
+function addKey(keys: Set<string> | undefined, quoted: string, rule: "folded" | "exact"): void {
+  const key = JSON.parse(quoted) as string;
+  const taken = rule === "exact" ? key : foldKey(key);
+  if (keys?.has(taken))
+    throw new Error(
+      `the key ${quoted.slice(0, 80)} occurs twice${rule === "exact" ? "" : ", or in two spellings"}`,
+    );
+  keys?.add(taken);
 }
 
-/** Integers must survive; `1.0` and `1e3` are not integers to Go, and we never need fractions beyond what JSON.parse keeps. */
-function checkNumber(text: string): void {
-  if (!/[.eE]/.test(text) && !Number.isSafeInteger(Number(text)))
+/** Keys that are the same to Go's decoder fold to the same: it also takes a long s for an s, and the Kelvin sign for a k. */
+export const foldKey = (key: string): string => key.toLowerCase().replaceAll("\u017f", "s");
+
+/** Integers must survive. Returns whether it is written as a fraction or with an exponent: we never need more than JSON.parse keeps. */
+function checkNumber(text: string): boolean {
+  if (/[.eE]/.test(text)) return true;
+  if (!Number.isSafeInteger(Number(text)))
     throw new Error(`the number ${text.slice(0, 40)} is too large`);
+  return false;
 }
+
+const integersOnly = (
+  _key: string,
+  value: unknown,
+  context?: { readonly source?: string },
+): unknown =>
+  typeof value === "number" && /[.eE]/.test(context?.source ?? "") ? Number.NaN : value;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseJson } from "../../src/image/json.ts";
+import { parseJson, rawMembers } from "../../src/image/json.ts";
 
 const parse = (text: string | Buffer) =>
   parseJson(typeof text === "string" ? Buffer.from(text) : text);
@@ -13,6 +13,8 @@ test("an ordinary document is what JSON.parse makes of it", () => {
 for (const [what, text] of [
   ["a key that occurs twice", '{"layers":[],"layers":[1]}'],
   ["a key in two spellings", '{"layers":[],"Layers":[1]}'],
+  ["a key that only Go takes for another", '{"layers":[],"layer\u017f":[1]}'],
+  ["another one", '{"kind":1,"\u212aind":2}'],
   ["a key hidden by an escape", '{"layers":[],"\\u006cayers":[1]}'],
   ["a duplicate deep inside", '{"a":[{"b":{"c":1,"c":2}}]}'],
   ["an integer that would be rounded", '{"size":9007199254740993}'],
@@ -37,4 +39,31 @@ test("bytes that are not UTF-8 are refused", () => {
 test("__proto__ is a key like any other and pollutes nothing", () => {
   parse('{"__proto__":{"polluted":true}}');
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
+});
+
+test("keys that are free may differ in their spelling alone, and still not occur twice", () => {
+  const read = (text: string) => parseJson(Buffer.from(text), { keys: "exact" });
+  assert.deepEqual(read('{"a":1,"A":2}'), { a: 1, A: 2 });
+  assert.throws(() => read('{"a":1,"\\u0061":2}'), /occurs twice/);
+});
+
+test("where integers are meant, a number that is written as none is NaN", () => {
+  const read = (text: string) => parseJson(Buffer.from(text), { numbers: "integers" });
+  assert.deepEqual(read('{"a":[1e3,1.0,-5,1],"b":"1.0"}'), {
+    a: [Number.NaN, Number.NaN, -5, 1],
+    b: "1.0",
+  });
+});
+
+test("members are kept as text, without blanks", () => {
+  const text =
+    ' { "a" : { "b" : [ 1.0 , "x y" , {} ] } ,\n"c":"d:,}\\"" ,"e" : null, "\\u0066":-0,"g":[] } ';
+  assert.deepEqual(Object.fromEntries(rawMembers(text)), {
+    a: '{"b":[1.0,"x y",{}]}',
+    c: '"d:,}\\""',
+    e: "null",
+    f: "-0",
+    g: "[]",
+  });
+  assert.equal(rawMembers("{}").size, 0);
 });

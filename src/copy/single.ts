@@ -119,7 +119,8 @@ function copyBlobOnce(copy: Copy, blob: Blob, signal: AbortSignal): Promise<void
 }
 
 /** The layers, root first, then the config; no digest twice. */
-export function blobsOf({ config, layers }: Image): readonly Blob[] {
+export function blobsOf(image: Image): readonly Blob[] {
+  const { config, layers } = described(image);
   const blobs = [
     ...layers.map((descriptor, index): Blob => ({
       descriptor,
@@ -128,6 +129,19 @@ export function blobsOf({ config, layers }: Image): readonly Blob[] {
     { descriptor: config, artifact: { ...named(config), kind: "config" as const, index: 0 } },
   ];
   return [...new Map(blobs.map((blob) => [blob.descriptor.digest, blob] as const)).values()];
+}
+
+/** An image whose blobs have types and sizes. Throws for docker schema 1, which tells neither. */
+function described({ config, layers }: Image) {
+  const sized = layers.flatMap((layer) =>
+    layer.size === undefined ? [] : [{ ...layer, size: layer.size }],
+  );
+  if (config !== undefined && sized.length === layers.length) return { config, layers: sized };
+  throw new CopyError(
+    "manifest_invalid",
+    "the manifest is docker schema 1, which this version does not copy",
+    { side: "source", phase: "manifest" },
+  );
 }
 
 const named = ({ digest, size, mediaType }: Blob["descriptor"]) => ({ digest, size, mediaType });

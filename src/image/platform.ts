@@ -7,6 +7,8 @@ export interface Platform {
   readonly variant?: string;
   readonly "os.version"?: string;
   readonly "os.features"?: readonly string[];
+  /** Of the CPU; in docker's lists only. */
+  readonly features?: readonly string[];
 }
 
 /** A client's wish; what is absent is the worker's own. */

@@ -126,7 +126,7 @@ export async function copyAll(source: Source, destination: Destination): Promise
       for (const { digest } of parseList(manifest).instances) await copyOne(digest);
     else {
       const { config, layers } = parseImage(manifest);
-      for (const blob of [config, ...layers])
+      for (const blob of [...(config === undefined ? [] : [config]), ...layers])
         await destination.putBlob(await source.getBlob(blob, never), never);
     }
     await destination.putManifest(manifest, instance, never);

@@ -1,51 +1,27 @@
 // One image's manifest, of whatever format.
 
-import {
-  DOCKER_CONFIG,
-  DOCKER_FOREIGN_LAYER,
-  DOCKER_LAYER,
-  DOCKER_LIST,
-  isSchema1,
-  OCI_MANIFEST,
-  SCHEMA1,
-  SCHEMA1_SIGNED,
-  SCHEMA2,
-} from "../media-types.ts";
-import { arrayOf, invalid, parseDescriptor, parseManifest } from "./document.ts";
-import { LIMITS, type Image, type RawManifest } from "./manifest.ts";
+import { isList, isSchema1, SCHEMA2 } from "../media-types.ts";
+import { normalizedMediaType, type Image, type RawManifest } from "./manifest.ts";
+import { parseOci } from "./oci.ts";
+import { invalid } from "./refused.ts";
+import { parseSchema1, v1CompatibilityOf } from "./schema1.ts";
+import { parseSchema2 } from "./schema2.ts";
 
 /** Parses one image's manifest. Throws `manifest_invalid` (source) where readers could disagree on what it means. */
 export function parseImage(manifest: RawManifest): Image {
-  const { mediaType } = manifest;
-  if (isSchema1(mediaType))
-    throw invalid("it is a docker schema 1 manifest, which this version does not copy");
-  if (mediaType !== SCHEMA2 && mediaType !== OCI_MANIFEST)
-    throw invalid(`its type \`${mediaType}\` is not an image manifest's`);
-  const document = parseManifest(manifest, ["config", "layers"]);
-  const layers = arrayOf(document, "layers", LIMITS.layers).map((layer, i) =>
-    parseDescriptor(layer, `layers[${i}]`),
-  );
-  const config = parseDescriptor(document["config"], "config");
-  if (mediaType === SCHEMA2)
-    for (const { mediaType: type } of [config, ...layers]) checkDockerType(type);
-  return { mediaType, config, layers };
+  const mediaType = normalizedMediaType(manifest.mediaType);
+  if (isList(mediaType)) throw invalid(`its type \`${mediaType}\` is a list's, not an image's`);
+  if (isSchema1(mediaType)) return parseSchema1Image(manifest, mediaType);
+  if (mediaType === SCHEMA2) return { mediaType, ...parseSchema2(manifest) };
+  const { saysType: _, ...image } = parseOci(manifest);
+  return { mediaType, ...image };
 }
 
-/** The docker types that containers/image knows (semantics 3.4); others make a schema 2 manifest invalid. */
-const DOCKER_TYPES: ReadonlySet<string> = new Set([
-  SCHEMA1,
-  SCHEMA1_SIGNED,
-  SCHEMA2,
-  DOCKER_LIST,
-  DOCKER_CONFIG,
-  DOCKER_LAYER,
-  `${DOCKER_LAYER}.gzip`,
-  `${DOCKER_LAYER}.zstd`,
-  DOCKER_FOREIGN_LAYER,
-  `${DOCKER_FOREIGN_LAYER}.gzip`,
-]);
-
-function checkDockerType(type: string): void {
-  if (!DOCKER_TYPES.has(type))
-    throw invalid(`\`${type}\` is not a type that docker schema 2 knows`);
+function parseSchema1Image(manifest: RawManifest, mediaType: string): Image {
+  const layers = parseSchema1(manifest).entries.map((entry, i) => ({
+    mediaType: "",
+    digest: entry.blobSum,
+    ...(v1CompatibilityOf(entry, i).throwaway && { empty: true }),
+  }));
+  return { mediaType, config: undefined, layers: layers.toReversed() };
 }

@@ -2,6 +2,7 @@
 
 import { CopyError } from "../errors.ts";
 import type { ImageList, Instance } from "../image/manifest/manifest.ts";
+import { isZstd } from "../image/manifest/list.ts";
 import { DOCKER_LIST } from "../image/media-types.ts";
 import {
   formatPlatform,
@@ -12,16 +13,21 @@ import {
 } from "../image/platform.ts";
 import type { CopyOptions } from "./options.ts";
 
-/** Marks an instance whose layers are zstd (containers/image). */
-const ZSTD = "io.github.containers.compression.zstd";
-
-/** The one image for a platform. Throws `platform_not_found`, naming what there is. */
-export function chooseInstance(list: ImageList, choice: PlatformChoice, host: Platform): Instance {
+/**
+ * The one image for a platform. `preferGzip`: of an index's images for one platform, those that are not zstd. Throws
+ * `platform_not_found`, naming what there is.
+ */
+export function chooseInstance(
+  list: ImageList,
+  choice: PlatformChoice,
+  host: Platform,
+  preferGzip = false,
+): Instance {
   const wanted = wantedPlatforms(choice, host);
   const chosen =
     list.mediaType === DOCKER_LIST
       ? firstWanted(list.instances, wanted)
-      : bestRanked(list.instances, wanted);
+      : bestRanked(list.instances, wanted, preferGzip);
   if (chosen === undefined) throw notFound(wanted[0] ?? choice, list);
   return chosen;
 }
@@ -40,18 +46,19 @@ function firstWanted(
   return undefined;
 }
 
-/** OCI indexes: the best platform, an instance without one last; among equals zstd first, then the list's own order. */
+/** OCI indexes: the best platform, an instance without one last; among equals by compression, then the list's own order. */
 function bestRanked(
   instances: readonly Instance[],
   wanted: readonly Platform[],
+  preferGzip: boolean,
 ): Instance | undefined {
   const ranked = instances.flatMap((instance) => {
     const { platform } = instance;
     const rank =
       platform === undefined ? wanted.length : wanted.findIndex((p) => samePlatform(p, platform));
-    return rank < 0 ? [] : [{ instance, rank, zstd: instance.annotations?.[ZSTD] === "true" }];
+    return rank < 0 ? [] : [{ instance, rank, second: isZstd(instance) === preferGzip }];
   });
-  return ranked.sort((a, b) => a.rank - b.rank || Number(b.zstd) - Number(a.zstd))[0]?.instance;
+  return ranked.sort((a, b) => a.rank - b.rank || Number(a.second) - Number(b.second))[0]?.instance;
 }
 
 /** The images of a list that `all` and `specific` copy, in the list's order. Throws where something asked for is not in the list. */

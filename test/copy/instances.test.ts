@@ -70,6 +70,45 @@ for (const [kind, entries, choice, expected] of [
   });
 }
 
+const zstdVariants = [
+  "v7z=linux/arm/v7+zstd",
+  "v6=linux/arm/v6",
+  "v6z=linux/arm/v6+zstd",
+  "v5=linux/arm",
+  "g=linux/amd64",
+  "z=linux/amd64+zstd",
+  "z2=linux/amd64+zstd",
+  "n=",
+];
+
+// semantics 11.3 C
+for (const [kind, choice, zstdFirst, gzipFirst] of [
+  [OCI_INDEX, { architecture: "amd64" }, "z", "g"],
+  [OCI_INDEX, { architecture: "arm", variant: "v7" }, "v7z", "v7z"],
+  [OCI_INDEX, { architecture: "arm", variant: "v6" }, "v6z", "v6"],
+  [OCI_INDEX, { architecture: "arm", variant: "v5" }, "v5", "v5"],
+  [OCI_INDEX, { architecture: "arm" }, "v5", "v5"],
+  [OCI_INDEX, { architecture: "s390x" }, "n", "n"],
+  [DOCKER_LIST, { architecture: "amd64" }, "g", "g"],
+  [DOCKER_LIST, { architecture: "arm", variant: "v6" }, "v6", "v6"],
+] as const) {
+  test(`of ${kind === OCI_INDEX ? "an index" : "a docker list"} with zstd, ${JSON.stringify(choice)} gets ${zstdFirst}, and ${gzipFirst} where gzip is preferred`, () => {
+    const images = list(kind, ...zstdVariants);
+    assert.equal(chooseInstance(images, choice, host).digest, digest(zstdFirst));
+    assert.equal(chooseInstance(images, choice, host, true).digest, digest(gzipFirst));
+  });
+}
+
+test("of images without a platform, which are the last resort, zstd comes first, or gzip where it is preferred", () => {
+  const mark = { annotations: { "io.github.containers.compression.zstd": "true" } };
+  const images = {
+    mediaType: OCI_INDEX,
+    instances: [instance("g="), { ...instance("z="), ...mark }],
+  };
+  assert.equal(chooseInstance(images, {}, host).digest, digest("z"));
+  assert.equal(chooseInstance(images, {}, host, true).digest, digest("g"));
+});
+
 const chosen = (options: Partial<Parameters<typeof chooseInstances>[1]>) =>
   chooseInstances(list(OCI_INDEX, ...variants), {
     imageListSelection: "specific",

@@ -6,7 +6,7 @@ import { CopyError } from "../errors.ts";
 import { digestOf } from "../image/digest.ts";
 import { isObject, parseJsonObject } from "../image/json.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
-import { parseImage } from "../image/manifest/parse.ts";
+import { parseOci } from "../image/manifest/oci.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../image/media-types.ts";
 
 /** A layer as its manifest has it. */
@@ -59,7 +59,7 @@ const toJson = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 function attachmentsOf(manifest: RawManifest, tag: string): readonly Attachment[] {
   if (manifest.mediaType !== OCI_MANIFEST) throw unmergeable(tag, manifest.mediaType);
   const { layers } = parse(manifest.bytes, tag);
-  const { config } = parseImage(manifest);
+  const { config } = parseOci(manifest);
   if (config.mediaType !== OCI_CONFIG) throw unmergeable(tag, config.mediaType);
   return layers as readonly Attachment[];
 }

@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import type { Destination, Semaphore } from "../../src/copy/interfaces.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import type { Digest } from "../../src/image/digest.ts";
-import { parseImage } from "../../src/image/manifest/parse.ts";
+import { parseOci } from "../../src/image/manifest/oci.ts";
 import { makeArtifact, makeSignatures, signatureTag } from "../support/artifacts.ts";
 import { makeImage, makeList, type TestImage } from "../support/images.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -39,7 +39,7 @@ async function attach(destination: Destination, signed: TestImage, tag = TAG): P
 function signedBy(registry: TestRegistry, tag = TAG) {
   const manifest = registry.manifest("a", tag);
   assert.ok(manifest, "nothing is under the tag");
-  const { config, layers } = parseImage(manifest);
+  const { config, layers } = parseOci(manifest);
   const bytes = registry.blob("a", config.digest);
   assert.equal(bytes?.length, config.size);
   const document = JSON.parse(bytes?.toString() ?? "") as { rootfs: { diff_ids: Digest[] } };

@@ -5,8 +5,9 @@ import type { Descriptor } from "../blob-info.ts";
 import type { Digest } from "../digest.ts";
 import { isObject, parseJsonObject } from "../json.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
-import { invalid, parseDescriptor } from "./document.ts";
 import type { RawManifest } from "./manifest.ts";
+import { parseOciDescriptor } from "./oci.ts";
+import { invalid } from "./refused.ts";
 
 /** How much may refer to one image, and to that, and how far from the image (reliability T23). */
 export const REFERRER_LIMITS = { count: 1_000, depth: 4 } as const;
@@ -29,9 +30,9 @@ export function parseReferring({ bytes, mediaType }: RawManifest, digest: Digest
   const configType = isObject(config) ? config["mediaType"] : undefined;
   const type = [artifactType, configType].find((t) => typeof t === "string" && t !== "");
   return {
-    ...(isObject(subject) && { subject: parseDescriptor(subject, "subject").digest }),
+    ...(isObject(subject) && { subject: parseOciDescriptor(subject, "subject").digest }),
     descriptor: {
-      ...parseDescriptor({ ...own, annotations }, "manifest"),
+      ...parseOciDescriptor({ ...own, annotations }, "manifest"),
       ...(typeof type === "string" && { artifactType: type }),
     },
   };

@@ -8,7 +8,7 @@ import { CopyError } from "../../errors.ts";
 import type { Descriptor } from "../../image/blob-info.ts";
 import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.ts";
-import { parseImage } from "../../image/manifest/parse.ts";
+import { parseOci } from "../../image/manifest/oci.ts";
 import { parseReferring } from "../../image/manifest/referrer.ts";
 import { OCI_INDEX } from "../../image/media-types.ts";
 import type { AccessContext } from "../access.ts";
@@ -115,7 +115,7 @@ export class ReferrerWriter {
     if (present === undefined || !isMerged(tag)) return manifest;
     const missing = missingAttachments(present, manifest, tag);
     if (missing.length === 0) return undefined;
-    const { mediaType, digest } = parseImage(present).config;
+    const { mediaType, digest } = parseOci(present).config;
     const merged = addAttachments(present, await this.#getConfig(digest, signal), missing, tag);
     const info = { mediaType, digest: digestOf(merged.config), size: merged.config.length };
     const blob = { content: fromBuffer(merged.config), info };

@@ -159,6 +159,12 @@ export const CODES = {
     title: "The destination takes no lists",
     remedy: "Copy one image: `imageListSelection: system`.",
   },
+  referrers_not_supported: {
+    status: 422,
+    retryable: false,
+    title: "The destination takes no referrers",
+    remedy: "Copy to a registry or an OCI layout, or without `referrers`.",
+  },
   manifest_invalid: {
     status: 422,
     retryable: false,

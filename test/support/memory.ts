@@ -1,6 +1,7 @@
 // Ends in memory, with a log of what was done to them: for tests of the engine alone.
 
 import { fromBuffer } from "../../src/bytes.ts";
+import { CopyError } from "../../src/errors.ts";
 import type {
   Destination,
   DestinationTraits,
@@ -24,6 +25,7 @@ export class MemorySource implements Source {
   readonly blobs = new Map<Digest, Buffer>();
   readonly manifests = new Map<Digest, RawManifest>();
   readonly signatures: Signature[] = [];
+  readonly referrers = new Map<Digest, readonly Referrer[]>();
   readonly #top: RawManifest;
   /** Digests of blobs in the order in which they were asked for. */
   readonly asked: Digest[] = [];
@@ -39,7 +41,8 @@ export class MemorySource implements Source {
 
   async getManifest(instance: Digest | undefined) {
     const manifest = instance === undefined ? this.#top : this.manifests.get(instance);
-    if (manifest === undefined) throw new Error(`no manifest ${instance}`);
+    if (manifest === undefined)
+      throw new CopyError("source_not_found", `no manifest ${instance}`, { side: "source" });
     return manifest;
   }
 
@@ -54,8 +57,8 @@ export class MemorySource implements Source {
     return this.signatures;
   }
 
-  async getReferrers(): Promise<readonly Referrer[]> {
-    return [];
+  async getReferrers(digest: Digest): Promise<readonly Referrer[]> {
+    return this.referrers.get(digest) ?? [];
   }
 
   async [Symbol.asyncDispose]() {}
@@ -136,9 +139,9 @@ export class MemoryDestination implements Destination {
     this.log.push(`signatures ${instance ?? "top"}`);
   }
 
-  async putReferrer(manifest: RawManifest, referrer: Referrer) {
-    this.manifests.set(referrer.digest, manifest);
-    this.log.push(`referrer ${referrer.digest}`);
+  async putReferrer(manifest: RawManifest, { digest, tag }: Referrer, subject: Digest) {
+    this.manifests.set(digest, manifest);
+    this.log.push(`referrer ${digest} of ${subject}${tag === undefined ? "" : ` as ${tag}`}`);
   }
 
   async commit() {

@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { ImageReference } from "../image/reference.ts";
 import type { Credentials, JobSecrets } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
+import { GZIP_LEVELS } from "./option-schemas.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
 type Context = RequestContext & Partial<DestinationContext>;
@@ -22,9 +23,6 @@ const READ_MEANING: typeof MEANING = {
   ...MEANING,
   caCertificates: ["docker", "oci", "oci-archive"],
 };
-
-/** gzip is what layers are compressed into where nothing else is asked for. */
-const HIGHEST_GZIP_LEVEL = 9;
 
 /** A client who sends a field to a transport that has no use for it has mistaken something: the side, the option, the transport. */
 export function checkContext(
@@ -45,15 +43,16 @@ export function checkContext(
         `has no meaning for \`${reference.transport}:\`, only for ${transports.map((t) => `\`${t}:\``).join(" and ")}: leave it out`,
       );
   }
+  // gzip is what layers are compressed into where nothing else is asked for.
   const { caCertificates, compressionFormat = "gzip", compressionLevel = 0 } = context;
   const fault = caCertificates === undefined ? undefined : certificateFault(caCertificates);
   if (fault !== undefined) add("caCertificates", fault);
   if (context.dirForceCompress === true && context.dirForceDecompress === true)
     add("dirForceDecompress", "contradicts `dirForceCompress`: leave one of them out");
-  if (compressionFormat === "gzip" && compressionLevel > HIGHEST_GZIP_LEVEL)
+  if (compressionFormat === "gzip" && compressionLevel > GZIP_LEVELS)
     add(
       "compressionLevel",
-      `is above ${HIGHEST_GZIP_LEVEL}, gzip's highest: lower it, or set \`compressionFormat\` to \`zstd\``,
+      `is above ${GZIP_LEVELS}, gzip's highest: lower it, or set \`compressionFormat\` to \`zstd\``,
     );
 }
 

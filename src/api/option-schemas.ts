@@ -30,6 +30,9 @@ export const FORMATS = ["gzip", "zstd", "zstd:chunked"] as const;
 /** Manifest types of single images. */
 const IMAGE_TYPES = [OCI_MANIFEST, SCHEMA2, SCHEMA1_SIGNED, SCHEMA1] as const;
 
+/** gzip's highest; zstd goes on to 22. */
+export const GZIP_LEVELS = 9;
+
 export const level = Type.Integer({
   minimum: 1,
   maximum: 22,

@@ -8,6 +8,7 @@ import { formatReference, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
 import { checkContext, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
+import { checkOptions } from "./option-checks.ts";
 import { DEFAULTS } from "./option-schemas.ts";
 import { referenceIn, sharedBlobDirIn, throwFaults } from "./references.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
@@ -45,7 +46,7 @@ export function parseOrder(
     spec: specOf(request, faults),
     secrets: secretsOf(request, faults),
   };
-  checkSelection(request, faults);
+  checkOptions(request, destination.reference, faults);
   checkContext("/sourceContext", request.sourceContext, source.reference, faults);
   checkContext("/destinationContext", request.destinationContext, destination.reference, faults);
   throwFaults(references, faults);
@@ -148,34 +149,4 @@ function parseEach<T>(
     faults.push({ pointer: `${pointer}/${index}`, detail });
     return [];
   });
-}
-
-/** Fields that mean something with one selection only are refused with another: the client expects what would not happen. */
-function checkSelection({ options = {}, sourceContext = {} }: JobRequest, faults: Fault[]): void {
-  const selection = options.imageListSelection ?? DEFAULTS.imageListSelection;
-  for (const field of ["instances", "platforms"] as const) {
-    if (options[field] !== undefined && selection !== "specific")
-      faults.push({
-        pointer: `/options/${field}`,
-        detail: 'has a meaning only with `imageListSelection: "specific"`',
-      });
-  }
-  if (
-    selection === "specific" &&
-    options.instances === undefined &&
-    options.platforms === undefined
-  ) {
-    faults.push({
-      pointer: "/options/instances",
-      detail:
-        'is missing: `imageListSelection: "specific"` needs `instances` or `platforms`; an empty list copies the list alone',
-    });
-  }
-  for (const field of ["os", "architecture", "variant"] as const) {
-    if (sourceContext[field] !== undefined && selection !== "system")
-      faults.push({
-        pointer: `/sourceContext/${field}`,
-        detail: 'has a meaning only with `imageListSelection: "system"`',
-      });
-  }
 }

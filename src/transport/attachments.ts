@@ -1,38 +1,61 @@
 // cosign's attachments: an image under a tag whose layers are signatures or attestations. Two of them become one by having the layers of
 // both (as containers/image does where it writes signatures, semantics 6.4.3), so that a copy adds to what is signed and loses nothing.
 
-import { isDeepStrictEqual } from "node:util";
+import { fromBuffer } from "../bytes.ts";
+import type { BlobStream } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
-import { digestOf } from "../image/digest.ts";
+import { digestOf, type Digest } from "../image/digest.ts";
 import { isObject, parseJsonObject } from "../image/json.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import { parseOci } from "../image/manifest/oci.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../image/media-types.ts";
 
 /** A layer as its manifest has it. */
-export type Attachment = Readonly<Record<string, unknown>>;
+type Attachment = Readonly<Record<string, unknown>>;
 
-/** cosign writes an SBOM over the one that is there; of the others there may be many. */
-export const isMerged = (tag: string): boolean => !tag.endsWith(".sbom");
-
-/** What `added` has and `present` has not: another payload, or the same with another signature. Throws `tag_exists`. */
-export function missingAttachments(
-  present: RawManifest,
-  added: RawManifest,
-  tag: string,
-): readonly Attachment[] {
-  const there = attachmentsOf(present, tag);
-  const isThere = (one: Attachment) =>
-    there.some(
-      (other) =>
-        other["digest"] === one["digest"] &&
-        isDeepStrictEqual(other["annotations"] ?? {}, one["annotations"] ?? {}),
-    );
-  return attachmentsOf(added, tag).filter((one) => !isThere(one));
+/** How the place is read and written that the attachments are at. */
+export interface AttachmentStore {
+  /** The config of the manifest that is there, checked. */
+  getConfig(digest: Digest, signal: AbortSignal): Promise<Buffer>;
+  putConfig(config: BlobStream, signal: AbortSignal): Promise<unknown>;
 }
 
-/** The manifest, and its config, with more attachments at their end. Throws `tag_exists` where `config` is none. */
-export function addAttachments(
+/**
+ * What a tag is to name so that it has the attachments of `added`, besides those that it has; undefined: it has them all. An SBOM takes
+ * the place of the one before, as cosign does it. Throws `tag_exists` where what is there cannot be added to.
+ */
+export async function mergeAttachments(
+  present: RawManifest | undefined,
+  added: RawManifest,
+  tag: string,
+  store: AttachmentStore,
+  signal: AbortSignal,
+): Promise<RawManifest | undefined> {
+  if (present?.bytes.equals(added.bytes)) return undefined;
+  if (present === undefined || tag.endsWith(".sbom")) return added;
+  const there = new Set(attachmentsOf(present, tag).map(keyOf));
+  const missing = attachmentsOf(added, tag).filter((one) => !there.has(keyOf(one)));
+  if (missing.length === 0) return undefined;
+  const { digest, mediaType } = parseOci(present).config;
+  const { manifest, config } = addAttachments(
+    present,
+    await store.getConfig(digest, signal),
+    missing,
+    tag,
+  );
+  const info = { mediaType, digest: digestOf(config), size: config.length };
+  await store.putConfig({ content: fromBuffer(config), info }, signal);
+  return manifest;
+}
+
+/** The same payload may be signed twice: the signature is an annotation. */
+function keyOf({ digest, annotations }: Attachment): string {
+  const sorted = Object.entries(annotations ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([digest, sorted]);
+}
+
+/** The manifest, and its config, with more attachments at their end. */
+function addAttachments(
   present: RawManifest,
   config: Buffer,
   added: readonly Attachment[],

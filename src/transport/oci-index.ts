@@ -7,6 +7,7 @@ import { parseDigest, type Digest } from "../image/digest.ts";
 import { isObject, parseJsonObject } from "../image/json.ts";
 import { DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../image/media-types.ts";
 import type { OciReference } from "../image/reference/files.ts";
+import { isCosignTag } from "./referrer-tags.ts";
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -68,7 +69,8 @@ export function selectEntry(
       }
     );
   if (name === undefined) {
-    if (entries.length === 1) return selected(entries[0]) as Selected;
+    const images = entries.length === 1 ? entries : entries.filter((e) => !isReferrer(e));
+    if (images.length === 1) return selected(images[0]) as Selected;
     return {
       reason:
         entries.length === 0
@@ -86,9 +88,19 @@ export function selectEntry(
   );
 }
 
+/** What only refers to an image: it does not make that image one of several. */
+const isReferrer = (entry: Entry): boolean => {
+  const name = nameOf(entry);
+  return name === undefined ? typeof entry["artifactType"] === "string" : isCosignTag(name);
+};
+
 /** The entry that has a name, whatever its type. */
 export const entryNamed = (index: LayoutIndex, name: string): Selected | undefined =>
   selected(index.entries.find((entry) => nameOf(entry) === name));
+
+/** What all entries say, in their order. */
+export const entriesOf = ({ entries }: LayoutIndex): readonly Selected[] =>
+  entries.flatMap((entry) => selected(entry) ?? []);
 
 /** What each entry can be asked for by: its name, or its place where it has none. */
 export const namesIn = ({ entries }: LayoutIndex): readonly string[] => [
@@ -98,6 +110,19 @@ export const namesIn = ({ entries }: LayoutIndex): readonly string[] => [
 /** The type that the index gives a digest, if it lists it. */
 export const typeOf = (index: LayoutIndex, digest: Digest): string | undefined =>
   selected(index.entries.find((entry) => entry["digest"] === digest))?.mediaType;
+
+/** The index in which a name is that of another manifest; of what had it nothing is left. */
+export const replaceEntry = (
+  { rest, entries }: LayoutIndex,
+  { mediaType, digest, size }: Descriptor,
+  name: string,
+): LayoutIndex => ({
+  rest,
+  entries: [
+    ...entries.filter((entry) => nameOf(entry) !== name),
+    { mediaType, digest, size, annotations: { [REF_NAME]: name } },
+  ],
+});
 
 /**
  * The index with an image added (semantics 7.3): the name moves, what had it stays without a name; an entry without a name and

@@ -10,7 +10,6 @@ import { locate } from "../image/path.ts";
 import type { AccessContext } from "./access.ts";
 import { readManifest, readSmall } from "./files.ts";
 import {
-  addEntry,
   EMPTY_INDEX,
   formatIndex,
   parseIndex,
@@ -95,20 +94,20 @@ export class Layout {
   }
 
   /**
-   * Lets index.json name an image, by reading, merging and replacing it. The caller holds the layout's lock, so that writers of
-   * different names lose nothing; `signal` aborts if the lock is lost.
+   * Changes index.json, by reading, changing and replacing it. The caller holds the layout's lock, so that writers of different names
+   * lose nothing; `signal` aborts if the lock is lost.
    */
-  async publish(top: Descriptor, name: string | undefined, signal: AbortSignal): Promise<void> {
+  async publish(
+    change: (index: LayoutIndex) => Promise<LayoutIndex>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const version = join(this.folder, "oci-layout");
     const present = await readSmall(version, 1024, { side: this.#side, phase: "commit" });
     if (present === undefined || !present.equals(LAYOUT_FILE))
       await replaceFile(version, LAYOUT_FILE, signal);
     const index = (await this.readIndex()) ?? EMPTY_INDEX;
-    await replaceFile(
-      join(this.folder, "index.json"),
-      formatIndex(addEntry(index, top, name)),
-      signal,
-    );
+    const changed = await change(index);
+    await replaceFile(join(this.folder, "index.json"), formatIndex(changed), signal);
     for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
   }
 }

@@ -7,6 +7,7 @@ import type {
   Destination,
   DestinationTraits,
   FoundManifest,
+  Referrer,
   Signature,
   Source,
 } from "../copy/interfaces.ts";
@@ -14,14 +15,16 @@ import { CopyError } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import { guessMediaType, manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
+import { parseReferring } from "../image/manifest/referrer.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference } from "../image/reference.ts";
 import type { OciReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
 import { fromFile, openRegular, sized } from "./files.ts";
 import { orForeign } from "./foreign.ts";
-import { entryNamed, namesIn, selectEntry, typeOf } from "./oci-index.ts";
+import { addEntry, entryNamed, namesIn, selectEntry, typeOf } from "./oci-index.ts";
 import { Layout } from "./oci-layout.ts";
+import { addReferrers, LayoutReferrers, type PlacedReferrer } from "./oci-referrers.ts";
 
 /** Semantics 7.0, row `oci`. */
 const traitsFor = (access: AccessContext): DestinationTraits => ({
@@ -30,7 +33,7 @@ const traitsFor = (access: AccessContext): DestinationTraits => ({
   keepsForeignLayers: true,
   concurrentBlobs: true,
   signatures: false,
-  referrers: false,
+  referrers: true,
 });
 
 /** `folder` is the layout's real path. Throws `source_not_found`, `manifest_invalid`, `digest_mismatch`, `path_denied`. */
@@ -56,6 +59,7 @@ export async function openOciSource(
   };
   signal.throwIfAborted();
   const top = await read(chosen.digest, chosen.mediaType);
+  const referrers = new LayoutReferrers(layout, index);
   return {
     name,
     getManifest: async (instance) =>
@@ -65,7 +69,7 @@ export async function openOciSource(
       info: blob,
     }),
     getSignatures: async () => [],
-    getReferrers: async () => [],
+    getReferrers: (digest, own) => referrers.of(digest, own),
     [Symbol.asyncDispose]: async () => {},
   };
 }
@@ -107,6 +111,7 @@ class OciDestination implements Destination {
   readonly #layout: Layout;
   readonly #exclusive: AccessContext["exclusive"];
   #top: Descriptor | undefined;
+  readonly #placed: PlacedReferrer[] = [];
 
   constructor(reference: OciReference, layout: Layout, access: AccessContext) {
     this.name = formatReference(reference);
@@ -159,15 +164,29 @@ class OciDestination implements Destination {
     if (signatures.length > 0) throw new Error("an OCI layout has no place for signatures");
   }
 
-  async putReferrer(): Promise<void> {
-    throw new Error("this destination keeps no referrers, as its traits say");
+  async putReferrer(
+    manifest: RawManifest,
+    { digest, tag }: Referrer,
+    _subject: Digest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.putManifest(manifest, digest, signal);
+    const { descriptor } = parseReferring(manifest, digest);
+    this.#placed.push({ descriptor, ...(tag !== undefined && { tag }) });
   }
 
   async commit(signal: AbortSignal): Promise<void> {
     const top = this.#top;
-    if (top === undefined) throw new Error("commit without a manifest");
+    const { name } = this.#reference;
+    if (top === undefined && this.#placed.length === 0)
+      throw new Error("commit without a manifest");
     await this.#exclusive(`layout:${this.#layout.folder}`).run(
-      (held) => this.#layout.publish(top, this.#reference.name, held),
+      (held) =>
+        this.#layout.publish((index) => {
+          // An image that was there already may have got new referrers.
+          const named = top === undefined ? index : addEntry(index, top, name);
+          return addReferrers(this.#layout, named, this.#placed, held);
+        }, held),
       signal,
     );
   }

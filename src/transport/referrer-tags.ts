@@ -12,3 +12,6 @@ export const cosignTags = (subject: Digest): readonly string[] =>
   ["sig", "att", "sbom"]
     .map((kind) => `${algorithmOf(subject)}-${hexOf(subject)}.${kind}`)
     .filter(isTag);
+
+export const isCosignTag = (tag: string): boolean =>
+  /^sha(256|384|512)-[0-9a-f]{64,96}\.(sig|att|sbom)$/.test(tag);

@@ -114,6 +114,33 @@ test("a reference selects an entry", async (t) => {
   await t.test("by no name, where there are several: none", () =>
     assert.match((select({}) as { reason: string }).reason, /4 images.*`x`/),
   );
+  const sbom = entry(E, undefined, { artifactType: "application/vnd.example" });
+  const signature = entry(E, `sha256-${"0".repeat(64)}.sig`);
+  const unnamed = { transport: "oci", path: "p" } as const;
+  for (const [what, others] of [
+    ["an SBOM", [sbom]],
+    ["a signature", [signature]],
+    ["both", [sbom, signature]],
+  ] as const)
+    await t.test(`by no name: the image that has ${what} besides`, () =>
+      assert.deepEqual(selectEntry(indexOf(entry(D), ...others), unnamed), {
+        digest: D,
+        mediaType: OCI_MANIFEST,
+      }),
+    );
+  await t.test("by no name: an artifact, if nothing else is there", () =>
+    assert.deepEqual(selectEntry(indexOf(sbom), unnamed), { digest: E, mediaType: OCI_MANIFEST }),
+  );
+  await t.test("by no name, where there are several artifacts: none", () =>
+    assert.match(
+      (
+        selectEntry(indexOf(sbom, entry(D, undefined, { artifactType: "a" })), unnamed) as {
+          reason: string;
+        }
+      ).reason,
+      /2 images/,
+    ),
+  );
   await t.test("a digest has the type that the index gives it", () =>
     assert.equal(typeOf(indexOf(entry(E, "x", { mediaType: OCI_INDEX })), E), OCI_INDEX),
   );

@@ -2,17 +2,15 @@
 // fallback tag (distribution-spec, "Pushing Manifests with Subject"), or under cosign's tag. Two writers of one tag must not undo each
 // other's work: all of this cluster agree on a lock, and what others overwrite is found out by reading again.
 
-import { fromBuffer } from "../../bytes.ts";
 import type { Referrer } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { Descriptor } from "../../image/blob-info.ts";
 import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.ts";
-import { parseOci } from "../../image/manifest/oci.ts";
 import { parseReferring } from "../../image/manifest/referrer.ts";
 import { OCI_INDEX } from "../../image/media-types.ts";
 import type { AccessContext } from "../access.ts";
-import { addAttachments, isMerged, missingAttachments } from "../attachments.ts";
+import { mergeAttachments, type AttachmentStore } from "../attachments.ts";
 import { EMPTY_INDEX, formatIndex, parseIndex, type LayoutIndex } from "../oci-index.ts";
 import { fallbackTag } from "../referrer-tags.ts";
 import { headerOf, type Reply } from "./answer.ts";
@@ -44,6 +42,10 @@ export class ReferrerWriter {
   readonly #referrers: Referrers;
   /** What this copy has listed under fallback tags, by subject. */
   readonly #listed = new Map<Digest, Map<Digest, Descriptor>>();
+  readonly #store: AttachmentStore = {
+    getConfig: (digest, signal) => this.#getConfig(digest, signal),
+    putConfig: (config, signal) => this.#parts.uploads.send(config, undefined, signal),
+  };
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -58,7 +60,8 @@ export class ReferrerWriter {
     signal: AbortSignal,
   ): Promise<void> {
     if (tag !== undefined) {
-      const merge: Change = (present, held) => this.#merge(present, manifest, tag, held);
+      const merge: Change = (present, held) =>
+        mergeAttachments(present, manifest, tag, this.#store, held);
       return this.#change(tag, subject, merge, signal);
     }
     const { headers } = await this.#parts.put(manifest, digest, signal);
@@ -103,24 +106,6 @@ export class ReferrerWriter {
         error,
       );
     }
-  }
-
-  async #merge(
-    present: RawManifest | undefined,
-    manifest: RawManifest,
-    tag: string,
-    signal: AbortSignal,
-  ): Promise<RawManifest | undefined> {
-    if (present?.bytes.equals(manifest.bytes)) return undefined;
-    if (present === undefined || !isMerged(tag)) return manifest;
-    const missing = missingAttachments(present, manifest, tag);
-    if (missing.length === 0) return undefined;
-    const { mediaType, digest } = parseOci(present).config;
-    const merged = addAttachments(present, await this.#getConfig(digest, signal), missing, tag);
-    const info = { mediaType, digest: digestOf(merged.config), size: merged.config.length };
-    const blob = { content: fromBuffer(merged.config), info };
-    await this.#parts.uploads.send(blob, undefined, signal);
-    return merged.manifest;
   }
 
   async #getConfig(digest: Digest, signal: AbortSignal): Promise<Buffer> {

@@ -6,8 +6,8 @@ import { basename } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { CopyError, type ErrorContext } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
-import { algorithmOf, digestOf, type Digest } from "../image/digest.ts";
-import { MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
+import { algorithmOf, type Digest } from "../image/digest.ts";
+import { guessMediaType, MANIFEST_LIMIT, manifestDigest } from "../image/manifest/manifest.ts";
 import { errnoOf } from "./paths.ts";
 
 /** Bytes of one read, and how many of them are lent at a time: smaller reads cost more than they save. */
@@ -82,7 +82,8 @@ export async function readManifest(
 ): Promise<Buffer | undefined> {
   const bytes = await readSmall(path, MANIFEST_LIMIT, context);
   if (bytes === undefined) return undefined;
-  const actual = digestOf(bytes, algorithmOf(digest));
+  const manifest = { bytes, mediaType: guessMediaType(bytes) };
+  const actual = manifestDigest(manifest, algorithmOf(digest));
   if (actual === digest) return bytes;
   throw new CopyError("digest_mismatch", `the manifest ${digest} has other content: ${actual}`, {
     ...context,

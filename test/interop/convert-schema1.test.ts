@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { digestOf } from "../../src/image/digest.ts";
 import { editManifest, type ManifestEdit } from "../../src/image/manifest/edit.ts";
+import { EMPTY_LAYER } from "../../src/image/manifest/empty-layer.ts";
 import { manifestDigest } from "../../src/image/manifest/manifest.ts";
 import { parseImage } from "../../src/image/manifest/parse.ts";
 import { payloadOf } from "../../src/image/manifest/schema1-signature.ts";
@@ -26,11 +26,12 @@ import {
   docker,
   FORMATS,
   gzipped,
+  inFolder,
   makeManifest,
   plain,
   type Made,
 } from "../support/conversions.ts";
-import { missing } from "../support/peers.ts";
+import { missing, skopeo, startDockerRegistry } from "../support/peers.ts";
 
 const skip = missing("skopeo");
 
@@ -76,17 +77,40 @@ test(
   async () => {
     const image = docker(STEPS, GZIP_TYPES);
     const { manifest } = editManifest(image.manifest, { mediaType: SCHEMA1_SIGNED }, image.config);
-    const scratch = await mkdtemp(join(tmpdir(), "transship-convert-"));
-    try {
-      await writeFile(join(scratch, "manifest.json"), manifest.bytes);
-      const { stdout } = await promisify(execFile)("skopeo", [
-        "manifest-digest",
-        join(scratch, "manifest.json"),
-      ]);
-      assert.equal(stdout.trim(), manifestDigest(manifest));
-    } finally {
-      await rm(scratch, { recursive: true });
-    }
+    await using folder = await inFolder({ manifest, blobs: [] });
+    const { stdout } = await promisify(execFile)("skopeo", [
+      "manifest-digest",
+      join(folder.path, "manifest.json"),
+    ]);
+    assert.equal(stdout.trim(), manifestDigest(manifest));
+  },
+);
+
+test(
+  "a registry that takes schema 1 takes ours, with the signature that it checks, and gives it back under our digest",
+  { skip: missing("skopeo", "docker-registry") },
+  async () => {
+    const image = docker(STEPS, GZIP_TYPES);
+    const edit = { mediaType: SCHEMA1_SIGNED, embeddedReference: { repository: "app", tag: "1" } };
+    const { manifest } = editManifest(image.manifest, edit, image.config);
+    const blobs = [...image.blobs, EMPTY_LAYER.bytes];
+    await using registry = await startDockerRegistry(tmpdir(), {
+      compatibility: { schema1: { enabled: true } },
+    });
+    await using folder = await inFolder({ manifest, blobs });
+    await skopeo("copy", `dir:${folder.path}`, `docker://${registry.host}/app:1`);
+    const digest = manifestDigest(manifest);
+    const read = await skopeo("inspect", "--raw", `docker://${registry.host}/app@${digest}`);
+    // It signs anew what it gives.
+    assert.deepEqual(payloadOf(Buffer.from(read)), payloadOf(manifest.bytes));
+    // The registry looks at the signature: one that is not by the key it names is refused.
+    const bytes = manifest.bytes.toString().replace(/"signature":"../, '"signature":"AA');
+    const forged = { ...manifest, bytes: Buffer.from(bytes) };
+    await using other = await inFolder({ manifest: forged, blobs });
+    await assert.rejects(
+      skopeo("copy", `dir:${other.path}`, `docker://${registry.host}/app:1`),
+      /manifest unverified/,
+    );
   },
 );
 

@@ -1,7 +1,7 @@
 // Conversions with skopeo as their judge: the same image, converted by it and by us.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -76,29 +76,30 @@ export function makeManifest(
   };
 }
 
+/** An image as a `dir:` of skopeo's. */
+export async function inFolder(
+  image: Pick<Made, "manifest" | "blobs">,
+): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), "transship-convert-"));
+  await writeFile(join(path, "version"), "Directory Transport Version: 1.1\n");
+  await writeFile(join(path, "manifest.json"), image.manifest.bytes);
+  for (const blob of image.blobs) await writeFile(join(path, hexOf(digestOf(blob))), blob);
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
 /** What skopeo makes of an image in a folder; throws what it says. */
 export async function bySkopeo(image: Made, target: Target, ...options: string[]): Promise<Made> {
-  const scratch = await mkdtemp(join(tmpdir(), "transship-convert-"));
-  try {
-    const [source, destination] = [join(scratch, "source"), join(scratch, "destination")];
-    await mkdir(source);
-    await writeFile(join(source, "version"), "Directory Transport Version: 1.1\n");
-    await writeFile(join(source, "manifest.json"), image.manifest.bytes);
-    for (const blob of image.blobs) await writeFile(join(source, hexOf(digestOf(blob))), blob);
-    const ends = [`dir:${source}`, `dir:${destination}`];
-    await skopeo("copy", "--format", FORMATS[target], ...options, ...ends);
-    const read = (digest: Digest) => readFile(join(destination, hexOf(digest)));
-    const manifest = {
-      mediaType: target,
-      bytes: await readFile(join(destination, "manifest.json")),
-    };
-    const { config, layers } = parseImage(manifest);
-    const text = config && (await read(config.digest));
-    const blobs = await Promise.all(layers.map(({ digest }) => read(digest)));
-    return { manifest, config: text, blobs: text === undefined ? blobs : [text, ...blobs] };
-  } finally {
-    await rm(scratch, { recursive: true });
-  }
+  await using source = await inFolder(image);
+  const destination = join(source.path, "destination");
+  const ends = [`dir:${source.path}`, `dir:${destination}`];
+  await skopeo("copy", "--format", FORMATS[target], ...options, ...ends);
+  const read = (digest: Digest) => readFile(join(destination, hexOf(digest)));
+  const bytes = await readFile(join(destination, "manifest.json"));
+  const manifest = { mediaType: target, bytes };
+  const { config, layers } = parseImage(manifest);
+  const text = config && (await read(config.digest));
+  const blobs = await Promise.all(layers.map(({ digest }) => read(digest)));
+  return { manifest, config: text, blobs: text === undefined ? blobs : [text, ...blobs] };
 }
 
 /** Both make the same of it: of schema 1 what is signed, for the signatures are by random keys. */

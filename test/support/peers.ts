@@ -39,8 +39,14 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly pid: number;
 }
 
-/** Debian's docker-registry (distribution 2.8) on a free port, with its storage in a temporary folder below `parent`. */
-export async function startDockerRegistry(parent = tmpdir()): Promise<DockerRegistry> {
+/**
+ * Debian's docker-registry (distribution 2.8) on a free port, with its storage in a temporary folder below `parent`. `more`: further
+ * sections of its configuration.
+ */
+export async function startDockerRegistry(
+  parent = tmpdir(),
+  more: object = {},
+): Promise<DockerRegistry> {
   const dir = await mkdtemp(join(parent, "transship-registry-"));
   const host = `127.0.0.1:${await freePort()}`;
   const config = {
@@ -51,6 +57,7 @@ export async function startDockerRegistry(parent = tmpdir()): Promise<DockerRegi
       delete: { enabled: true },
     },
     http: { addr: host },
+    ...more,
   };
   await writeFile(join(dir, "config.yml"), JSON.stringify(config));
   const child = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: "ignore" });

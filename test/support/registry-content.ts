@@ -1,7 +1,7 @@
 // What the test registry holds, and the rules by which it takes things (OCI distribution-spec, "Push").
 
-import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
-import type { RawManifest } from "../../src/image/manifest/manifest.ts";
+import { algorithmOf, parseDigest, type Digest } from "../../src/image/digest.ts";
+import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
 import { isList } from "../../src/image/media-types.ts";
 import { isTag } from "../../src/image/reference/docker.ts";
 import type { TestImage, TestList } from "./images.ts";
@@ -81,7 +81,8 @@ export class Content {
   putManifest(repository: string, ref: string, { bytes, mediaType }: RawManifest): Digest {
     const byDigest = ref.includes(":") ? parseDigest(ref) : undefined;
     if (byDigest === undefined && !isTag(ref)) throw new Refusal(400, "TAG_INVALID");
-    const digest = digestOf(bytes, byDigest === undefined ? "sha256" : algorithmOf(byDigest));
+    const algorithm = byDigest === undefined ? "sha256" : algorithmOf(byDigest);
+    const digest = manifestDigest({ bytes, mediaType }, algorithm);
     if (byDigest !== undefined && byDigest !== digest) throw new Refusal(400, "DIGEST_INVALID");
     this.#checkManifest(repository, { bytes, mediaType });
     const { manifests, tags } = this.#repository(repository);
@@ -132,6 +133,9 @@ export class Content {
       );
     const children = isList(mediaType);
     const entries = children ? document.manifests : [document.config, ...(document.layers ?? [])];
+    for (const { blobSum } of document.fsLayers ?? [])
+      if (this.blob(repository, blobSum) === undefined)
+        throw new Refusal(404, "MANIFEST_BLOB_UNKNOWN", `${blobSum} is missing`);
     if (!Array.isArray(entries)) throw new Refusal(400, "MANIFEST_INVALID");
     for (const entry of entries as readonly (Entry | undefined)[]) {
       if (entry === undefined || entry.urls !== undefined) continue;
@@ -152,6 +156,8 @@ interface Document {
   readonly manifests?: readonly Entry[];
   readonly config?: Entry;
   readonly layers?: readonly Entry[];
+  /** Of docker schema 1. */
+  readonly fsLayers?: readonly { readonly blobSum: string }[];
 }
 
 function parseDocument(bytes: Buffer): Document {

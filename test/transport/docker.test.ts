@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { fromBuffer } from "../../src/bytes.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
+import { manifestDigest } from "../../src/image/manifest/manifest.ts";
+import { writeSchema1 } from "../../src/image/manifest/schema1.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
 import type { Quirk } from "../support/registry-http.ts";
@@ -68,6 +70,26 @@ test("a manifest that is not the one its digest names is refused", async (t) => 
     registries: registriesFor(t),
   });
   await assert.rejects(source.getManifest(undefined, never), { code: "digest_mismatch" });
+});
+
+test("a signed schema 1 manifest is the one that its digest names without its signatures", async (t) => {
+  await using registry = await startRegistry();
+  registry.content.addBlob("a", digestOf(Buffer.from("x")), Buffer.from("x"));
+  const v1Compatibility = JSON.stringify({ id: "a".repeat(64) });
+  const manifest = writeSchema1({
+    name: "a",
+    tag: "v1",
+    architecture: "amd64",
+    entries: [{ blobSum: digestOf(Buffer.from("x")), v1Compatibility }],
+  });
+  const digest = manifestDigest(manifest);
+  assert.notEqual(digest, digestOf(manifest.bytes));
+  const registries = registriesFor(t);
+  await using destination = await openDestination(`${registry.host}/a:v1`, { registries });
+  await destination.putManifest(manifest, undefined, never);
+  assert.equal((await destination.findManifest(undefined, never))?.digest, digest);
+  await using source = await openSource(`${registry.host}/a@${digest}`, { registries });
+  assert.deepEqual(await source.getManifest(undefined, never), manifest);
 });
 
 const WAYS: readonly (readonly Quirk[])[] = [

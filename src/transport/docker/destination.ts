@@ -9,7 +9,7 @@ import type {
 } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { Descriptor, NamedBlob } from "../../image/blob-info.ts";
-import { algorithmOf, digestOf, parseDigest, type Digest } from "../../image/digest.ts";
+import { algorithmOf, parseDigest, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import {
   DOCKER_LIST,
@@ -98,7 +98,8 @@ class DockerDestination implements Destination {
     const whole = await this.#client.send({ ...out, method: "GET" }, signal, MANIFEST_LIMIT);
     if (whole.status === 404 || !whole.whole) return undefined;
     if (whole.status !== 200) throw this.#client.refusal(whole, out);
-    return { digest: digestOf(whole.body), mediaType: mediaTypeOf(whole) };
+    const mediaType = mediaTypeOf(whole);
+    return { digest: manifestDigest({ bytes: whole.body, mediaType }), mediaType };
   }
 
   async findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined> {

@@ -2,8 +2,8 @@ import type { Bytes, Sink } from "../../bytes.ts";
 import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
-import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
-import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.ts";
+import { algorithmOf, type Digest } from "../../image/digest.ts";
+import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
 import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
@@ -101,14 +101,15 @@ class DockerSource implements Source {
         `${this.#client.registry} encodes the manifest, which was not asked for`,
         context,
       );
-    const actual = digest && digestOf(reply.body, algorithmOf(digest));
+    const manifest = { bytes: reply.body, mediaType: mediaTypeOf(reply) };
+    const actual = digest && manifestDigest(manifest, algorithmOf(digest));
     if (actual !== digest)
       throw new CopyError(
         "digest_mismatch",
         `the manifest's digest is ${actual}, not ${digest}`,
         context,
       );
-    return { bytes: reply.body, mediaType: mediaTypeOf(reply) };
+    return manifest;
   }
 
   /** The request is sent only here: whoever does not pour holds no connection, and an upload's POST need not wait for it. */

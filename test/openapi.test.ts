@@ -12,6 +12,9 @@ import { digestOf } from "../src/image/digest.ts";
 import { failed, progressed, retrying, started, succeeded } from "../src/jobs/job.ts";
 import { problemOf } from "../src/jobs/view.ts";
 import { now, ORDER, startTestApi } from "./support/api.ts";
+import { makeArtifact } from "./support/artifacts.ts";
+import { makeImage, makeList, type TestImage } from "./support/images.ts";
+import { startRegistry } from "./support/registry.ts";
 import { sse } from "./support/sse.ts";
 
 interface Operation {
@@ -189,6 +192,23 @@ test("answers and events are what the document says", async () => {
     "TenantEvents",
     events.filter(({ data }) => "job" in (data as object)),
   );
+});
+
+test("answers about images are what the document says", async () => {
+  await using api = await startTestApi();
+  await using registry = await startRegistry();
+  const images = [makeImage(), makeImage({ platform: { os: "linux", architecture: "arm64" } })];
+  registry.put("app", "list", makeList(images));
+  registry.put("app", "artifact", makeArtifact(images[0] as TestImage));
+  const context = { tlsVerify: false };
+  for (const [path, schema, reference] of [
+    ["/v1/tags", "Tags", "app"],
+    ["/v1/inspect", "Inspection", "app:list"],
+    ["/v1/inspect", "Inspection", "app:artifact"],
+  ] as const) {
+    const body = { reference: `docker://${registry.host}/${reference}`, context };
+    conforms(schema, (await api.request("POST", path, { body })).body);
+  }
 });
 
 test("the check of answers sees what is not in the document", () => {

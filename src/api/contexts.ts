@@ -1,10 +1,11 @@
 // How a side is reached: checks of `sourceContext`, `destinationContext` and `context`, and the secrets in them.
 
 import { X509Certificate } from "node:crypto";
+import type { PlatformChoice } from "../image/platform.ts";
 import type { ImageReference } from "../image/reference.ts";
-import type { Credentials, JobSecrets } from "../jobs/record.ts";
+import type { Credentials, JobSecrets, SideContext } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
-import { GZIP_LEVELS } from "./option-schemas.ts";
+import { DEFAULTS, GZIP_LEVELS } from "./option-schemas.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
 type Context = RequestContext & Partial<DestinationContext>;
@@ -79,6 +80,20 @@ function isCertificate(pem: string): boolean {
     return false;
   }
 }
+
+/** How a side is reached, without its secrets, with what an absent field means. */
+export const contextOf = (context: Omit<RequestContext, "auth"> = {}): SideContext => ({
+  tlsVerify: context.tlsVerify ?? DEFAULTS.tlsVerify,
+  ...(context.caCertificates !== undefined && { caCertificates: context.caCertificates }),
+  ...(context.sharedBlobDir !== undefined && { sharedBlobDir: context.sharedBlobDir }),
+});
+
+/** The image of a list that is meant. */
+export const platformOf = ({ os, architecture, variant }: RequestContext = {}): PlatformChoice => ({
+  ...(os !== undefined && { os }),
+  ...(architecture !== undefined && { architecture }),
+  ...(variant !== undefined && { variant }),
+});
 
 /** The credentials of both sides, apart from everything else. */
 export function secretsOf(request: JobRequest, faults: Fault[]): JobSecrets {

@@ -1,19 +1,35 @@
 // A body of /v1/tags or /v1/inspect → what is asked for, or all that is wrong with it. No I/O.
 
 import { CopyError } from "../errors.ts";
+import type { PlatformChoice } from "../image/platform.ts";
 import { formatReference, parseReference, type ImageReference } from "../image/reference.ts";
 import type { AccessWish } from "../transport/access.ts";
-import { checkContext, credentialsOf } from "./contexts.ts";
+import { checkContext, contextOf, credentialsOf, platformOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
-import type { TagsRequest } from "./lookup-schemas.ts";
-import { DEFAULTS } from "./option-schemas.ts";
-import { referenceIn, throwFaults } from "./references.ts";
-import type { RequestContext } from "./schemas.ts";
+import type { InspectRequest, TagsRequest } from "./lookup-schemas.ts";
+import { referenceIn, throwFaults, type FoundReference } from "./references.ts";
 
 export interface Lookup {
   readonly reference: ImageReference;
   /** With the credentials, which are kept nowhere. */
   readonly wish: AccessWish;
+}
+
+export interface InspectLookup extends Lookup {
+  readonly platform: PlatformChoice;
+  readonly raw: boolean;
+}
+
+/** The image that is asked for. Throws as parseOrder. */
+export function parseInspectRequest(
+  body: unknown,
+  schemaFaults: readonly Fault[],
+  dataDir: string,
+): InspectLookup {
+  const found = referenceIn(body, "reference", { side: "source", dataDir });
+  const request = checked<InspectRequest>(body, schemaFaults, found);
+  const { context, raw = false } = request;
+  return { ...lookupOf(request, found), platform: platformOf(context), raw };
 }
 
 /** The repository or layout whose tags are asked for. Throws as parseOrder. */
@@ -24,12 +40,21 @@ export function parseTagsRequest(
 ): Lookup {
   const check = (found: ImageReference) => checkUntagged(found, (body as TagsRequest).reference);
   const found = referenceIn(body, "reference", { side: "source", dataDir, check });
+  return lookupOf(checked<TagsRequest>(body, schemaFaults, found), found);
+}
+
+/** The body, once the schema has nothing to say against it. */
+function checked<T>(body: unknown, schemaFaults: readonly Fault[], found: FoundReference): T {
   if (schemaFaults.length > 0) throwFaults([found], schemaFaults);
-  const { reference, context } = body as TagsRequest;
+  return body as T;
+}
+
+function lookupOf({ reference, context }: TagsRequest, found: FoundReference): Lookup {
   const faults: Fault[] = [];
-  const wish = wishOf(context, faults);
+  const credentials = credentialsOf(context?.auth, "/context/auth", faults);
   checkContext("/context", context, found.reference, faults);
   throwFaults([found], faults);
+  const wish = { ...contextOf(context), ...(credentials !== undefined && { credentials }) };
   return { reference: parseReference(reference), wish };
 }
 
@@ -47,13 +72,4 @@ function checkUntagged(reference: ImageReference, text: string): void {
       ? "a `dir:` folder holds one image, which has no tags"
       : "write the repository, or the layout's path, without a tag, name or digest";
   throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
-}
-
-function wishOf(context: RequestContext | undefined, faults: Fault[]): AccessWish {
-  const credentials = credentialsOf(context?.auth, "/context/auth", faults);
-  return {
-    tlsVerify: context?.tlsVerify ?? DEFAULTS.tlsVerify,
-    ...(context?.caCertificates !== undefined && { caCertificates: context.caCertificates }),
-    ...(credentials !== undefined && { credentials }),
-  };
 }

@@ -5,13 +5,13 @@ import { CopyError } from "../errors.ts";
 import { parseDigest } from "../image/digest.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { formatReference, type ImageReference } from "../image/reference.ts";
-import type { JobSecrets, JobSpec, SideContext } from "../jobs/record.ts";
-import { checkContext, secretsOf } from "./contexts.ts";
+import type { JobSecrets, JobSpec } from "../jobs/record.ts";
+import { checkContext, contextOf, platformOf, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { checkOptions } from "./option-checks.ts";
 import { DEFAULTS } from "./option-schemas.ts";
 import { referenceIn, sharedBlobDirIn, throwFaults } from "./references.ts";
-import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
+import type { DestinationContext, JobRequest } from "./schemas.ts";
 
 export interface JobOrder {
   readonly spec: JobSpec;
@@ -60,16 +60,13 @@ function checkWritable(reference: ImageReference): void {
 }
 
 function specOf(request: JobRequest, faults: Fault[]): JobSpec {
-  const { os, architecture, variant } = request.sourceContext ?? {};
   return {
     source: request.source,
     destination: request.destination,
     options: optionsOf(request.options ?? {}, faults),
     sourceContext: {
       ...contextOf(request.sourceContext),
-      ...(os !== undefined && { os }),
-      ...(architecture !== undefined && { architecture }),
-      ...(variant !== undefined && { variant }),
+      ...platformOf(request.sourceContext),
     },
     destinationContext: destinationContextOf(request.destinationContext),
     priority: request.priority ?? DEFAULTS.priority,
@@ -78,12 +75,6 @@ function specOf(request: JobRequest, faults: Fault[]): JobSpec {
     labels: (request.labels ?? {}) as Readonly<Record<string, string>>,
   };
 }
-
-const contextOf = (context: Omit<RequestContext, "auth"> = {}): SideContext => ({
-  tlsVerify: context.tlsVerify ?? DEFAULTS.tlsVerify,
-  ...(context.caCertificates !== undefined && { caCertificates: context.caCertificates }),
-  ...(context.sharedBlobDir !== undefined && { sharedBlobDir: context.sharedBlobDir }),
-});
 
 const destinationContextOf = (context: DestinationContext = {}): JobSpec["destinationContext"] => ({
   ...contextOf(context),

@@ -1,5 +1,5 @@
 // The HTTP side: routes, and what holds for all of them. It keeps no state but open streams: any number of API processes serve the
-// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts, tags.ts and health.ts are the routes, problem.ts
+// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts, inspect.ts, tags.ts and health.ts are the routes, problem.ts
 // turns every error into its answer, docs.ts makes openapi.yaml of it all.
 
 import { fastify, LogController, type FastifyBaseLogger } from "fastify";
@@ -11,6 +11,7 @@ import { addDocs } from "./docs.ts";
 import { EVENT_SCHEMAS } from "./event-schemas.ts";
 import { addEventRoutes } from "./events.ts";
 import { addHealthRoutes } from "./health.ts";
+import { addInspectRoute } from "./inspect.ts";
 import { addJobRoutes } from "./jobs.ts";
 import { LOOKUP_SCHEMAS } from "./lookup-schemas.ts";
 import { Lookups } from "./lookups.ts";
@@ -53,6 +54,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
       });
       addJobRoutes(v1, deps);
       addEventRoutes(v1, deps, streams);
+      addInspectRoute(v1, deps, lookups);
       addTagsRoute(v1, deps, lookups);
     },
     { prefix: "/v1" },

@@ -40,6 +40,8 @@ export interface ImageOptions {
   readonly platform?: Platform;
   /** Another seed, other bytes. */
   readonly seed?: string;
+  /** What the config says besides, or instead. */
+  readonly config?: object;
 }
 
 export function makeImage(options: ImageOptions = {}): TestImage {
@@ -48,6 +50,7 @@ export function makeImage(options: ImageOptions = {}): TestImage {
     mediaTypes = "oci",
     platform = { os: "linux", architecture: "amd64" },
     seed = "",
+    config: more = {},
   } = options;
   const docker = mediaTypes === "docker";
   const made = (
@@ -60,6 +63,7 @@ export function makeImage(options: ImageOptions = {}): TestImage {
       config: { Labels: { seed } },
       rootfs: { type: "layers", diff_ids: made.map((layer) => layer.diffId) },
       history: made.map((_, i) => ({ created: "2024-01-01T00:00:00Z", created_by: `layer ${i}` })),
+      ...more,
     }),
   );
   const configDescriptor = descriptorOf(config, docker ? DOCKER_CONFIG : OCI_CONFIG);

@@ -1,0 +1,32 @@
+import type { Bytes } from "../bytes.ts";
+import { CopyError } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import type { Source } from "./interfaces.ts";
+import { verify } from "./pipeline/verify.ts";
+
+/** Bytes of a config that is looked into (containers/image reads no more). */
+const CONFIG_LIMIT = 4 * 1024 * 1024;
+
+/** A config's bytes, which are those that its manifest names. Throws `manifest_invalid` where there are too many, and what `verify` throws. */
+export async function getConfig(
+  source: Pick<Source, "getBlob">,
+  config: Descriptor,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  if (config.size > CONFIG_LIMIT)
+    throw new CopyError(
+      "manifest_invalid",
+      `the config has ${config.size} bytes, more than the ${CONFIG_LIMIT} that are looked into`,
+      { side: "source", phase: "blob", digest: config.digest },
+    );
+  return collect(verify(config)(await source.getBlob(config, signal)).content, signal);
+}
+
+async function collect(content: Bytes, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await content.pour((chunk, release) => {
+    chunks.push(Buffer.from(chunk));
+    release();
+  }, signal);
+  return Buffer.concat(chunks);
+}

@@ -64,5 +64,12 @@ export function goTime(text: string): string | undefined {
 export const ZERO_TIME = "0001-01-01T00:00:00Z";
 
 /** What Go escapes besides JSON's own, so that the text may stand in HTML. */
-const escaped = (json: string): Json =>
-  json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const ESCAPES: Readonly<Record<string, string>> = {
+  "<": "\\u003c",
+  ">": "\\u003e",
+  "&": "\\u0026",
+  "\u2028": "\\u2028",
+  "\u2029": "\\u2029",
+};
+
+const escaped = (json: string): Json => json.replace(/[<>&\u2028\u2029]/g, (c) => ESCAPES[c] ?? c);

@@ -1,16 +1,20 @@
 // Between schema 1 and schema 2 (semantics 3.7.1, 3.7.2). Schema 1 has a layer for each step of the history, empty ones for steps that
 // changed no file; schema 2 has those only that are not empty.
 
-import { digestOf } from "../digest.ts";
+import { digestOf, type Digest } from "../digest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER } from "../media-types.ts";
-import { known, type Schema1Draft, type Schema1Facts, type Schema2Draft } from "./draft.ts";
+import { known, type Schema1Draft, type Schema2Draft } from "./draft.ts";
 import { EMPTY_LAYER } from "./empty-layer.ts";
 import { rejected } from "./refused.ts";
 import { configOf, schema1Of } from "./schema1-config.ts";
 import { v1CompatibilityOf } from "./schema1.ts";
 import { checkCount, type LayerUpdate } from "./updates.ts";
 
-export function schema1ToSchema2(draft: Schema1Draft, { diffIds }: Schema1Facts): Schema2Draft {
+/** `diffIds`: the digests of the layers uncompressed, one a layer, root first, of empty ones too. */
+export function schema1ToSchema2(
+  draft: Schema1Draft,
+  diffIds: readonly Digest[] | undefined,
+): Schema2Draft {
   const { manifest, updates } = draft;
   if (diffIds === undefined)
     throw rejected(
@@ -49,27 +53,20 @@ export function schema1ToSchema2(draft: Schema1Draft, { diffIds }: Schema1Facts)
   };
 }
 
-export function schema2ToSchema1(
-  draft: Schema2Draft,
-  { embeddedReference }: Schema1Facts,
-): Schema1Draft {
-  const { layers } = draft.manifest;
-  const { architecture, entries, steps } = schema1Of(
-    known(draft.config),
-    layers.map(({ digest }) => digest),
-    EMPTY_LAYER.digest,
-  );
-  const { updates } = draft;
+/** The image has no name yet. */
+export function schema2ToSchema1({ manifest, config, updates }: Schema2Draft): Schema1Draft {
+  const { layers } = manifest;
   if (updates) checkCount(layers.length, updates.length);
-  const { repository: name, tag } = embeddedReference ?? { repository: "", tag: "" };
+  const { architecture, entries, layersOf } = schema1Of(
+    known(config),
+    layers.map(({ digest }) => digest),
+  );
+  const updateOf = (layer: number | undefined) =>
+    (layer === undefined ? undefined : updates?.[layer]) ?? EMPTY_UPDATE;
   return {
     format: "schema1",
-    manifest: { name, tag, architecture, entries },
-    updates:
-      updates &&
-      steps.map(({ layer }) =>
-        layer === undefined ? EMPTY_UPDATE : (updates[layer] ?? EMPTY_UPDATE),
-      ),
+    manifest: { name: "", tag: "", architecture, entries },
+    updates: updates && layersOf.map(updateOf),
     config: undefined,
     newConfig: false,
   };

@@ -1,6 +1,5 @@
 // An image between two formats (semantics 3.7): its manifest in one of them, and what is still to be put into it.
 
-import type { Digest } from "../digest.ts";
 import type { OciManifest } from "./oci.ts";
 import type { Schema1Manifest } from "./schema1.ts";
 import type { Schema2Manifest } from "./schema2.ts";
@@ -29,14 +28,6 @@ export interface Schema2Draft extends Common {
 export interface OciDraft extends Common {
   readonly format: "oci";
   readonly manifest: OciManifest;
-}
-
-/** What only schema 1 has, or lacks. */
-export interface Schema1Facts {
-  /** From schema 1: the digests of the layers uncompressed, one a layer, root first, of empty ones too. */
-  readonly diffIds?: readonly Digest[];
-  /** To schema 1: what the image is called there. */
-  readonly embeddedReference?: { readonly repository: string; readonly tag: string };
 }
 
 /** That a config is there is the caller's promise. */

@@ -2,10 +2,11 @@
 // the format has no words for is lost: extension fields always, annotations and more with a change of format.
 
 import type { Descriptor } from "../blob-info.ts";
+import type { Digest } from "../digest.ts";
 import { isSchema1, OCI_MANIFEST, SCHEMA2 } from "../media-types.ts";
 import { ociToSchema2, schema2ToOci } from "./convert-oci.ts";
 import { schema1ToSchema2, schema2ToSchema1 } from "./convert-schema1.ts";
-import type { Draft, Format, Schema1Facts } from "./draft.ts";
+import type { Draft, Format } from "./draft.ts";
 import { EMPTY_LAYER } from "./empty-layer.ts";
 import { normalizedMediaType, type RawManifest } from "./manifest.ts";
 import { parseOci, writeOci } from "./oci.ts";
@@ -14,11 +15,15 @@ import { parseSchema1, writeSchema1, type Schema1Manifest } from "./schema1.ts";
 import { parseSchema2, writeSchema2 } from "./schema2.ts";
 import { updateOci, updateSchema1, updateSchema2, type LayerUpdate } from "./updates.ts";
 
-export interface ManifestEdit extends Schema1Facts {
+export interface ManifestEdit {
   /** The type to write; absent: its own. */
   readonly mediaType?: string;
   /** One for each layer of `parseImage`; absent: they are what they were. Schema 1 tells no sizes: from it to others they must be given. */
   readonly layers?: readonly LayerUpdate[];
+  /** From schema 1 to others: the digests of the layers uncompressed, one a layer, root first, of empty ones too. */
+  readonly diffIds?: readonly Digest[];
+  /** To schema 1: what the image is called there; absent: what it was called, or nothing. */
+  readonly embeddedReference?: { readonly repository: string; readonly tag: string };
 }
 
 export interface EditedManifest {
@@ -40,32 +45,31 @@ export function editManifest(
   config: Buffer | undefined,
 ): EditedManifest {
   const source = draftOf(manifest, edit, config);
-  const target = formatOf(edit.mediaType ?? manifest.mediaType);
-  return written(convert(source, target, edit), edit, source.format);
+  const target = edit.mediaType === undefined ? source.format : formatOf(edit.mediaType);
+  return written(convert(source, target, edit.diffIds), edit, source.format);
 }
 
-function formatOf(type: string): Format {
-  const mediaType = normalizedMediaType(type);
+function formatOf(mediaType: string): Format {
   if (isSchema1(mediaType)) return "schema1";
   if (mediaType === SCHEMA2) return "schema2";
   if (mediaType === OCI_MANIFEST) return "oci";
-  throw rejected(`an image cannot be written as \`${type}\``);
+  throw rejected(`an image cannot be written as \`${mediaType}\``);
 }
 
 function draftOf(manifest: RawManifest, edit: ManifestEdit, config: Buffer | undefined): Draft {
   const common = { updates: edit.layers, config, newConfig: false };
-  const format = formatOf(manifest.mediaType);
+  const format = formatOf(normalizedMediaType(manifest.mediaType));
   if (format === "schema1") return { format, manifest: parseSchema1(manifest), ...common };
   if (format === "schema2") return { format, manifest: parseSchema2(manifest), ...common };
   return { format, manifest: parseOci(manifest), ...common };
 }
 
 /** Schema 2 is in the middle: schema 1 and OCI reach each other through it. */
-function convert(draft: Draft, to: Format, facts: Schema1Facts): Draft {
+function convert(draft: Draft, to: Format, diffIds: readonly Digest[] | undefined): Draft {
   if (draft.format === to) return draft;
-  if (draft.format === "schema1") return convert(schema1ToSchema2(draft, facts), to, facts);
-  if (draft.format === "oci") return convert(ociToSchema2(draft), to, facts);
-  return to === "oci" ? schema2ToOci(draft) : schema2ToSchema1(draft, facts);
+  if (draft.format === "schema1") return convert(schema1ToSchema2(draft, diffIds), to, diffIds);
+  if (draft.format === "oci") return convert(ociToSchema2(draft), to, diffIds);
+  return to === "oci" ? schema2ToOci(draft) : schema2ToSchema1(draft);
 }
 
 function written(draft: Draft, edit: ManifestEdit, source: Format): EditedManifest {

@@ -67,6 +67,8 @@ export const MANIFEST_LIMIT = 4 * 1024 * 1024;
 /** What a manifest may hold (reliability T22): entries, annotations of one thing, bytes of one annotation and of all together. */
 export const LIMITS = {
   layers: 10_000,
+  /** Each has a document of its own, and docker never made more than 127. */
+  schema1Layers: 1_000,
   instances: 1_024,
   annotations: 1_000,
   annotationBytes: 64 * 1024,

@@ -17,6 +17,7 @@ import type { GoStruct } from "../go-struct.ts";
 import { rawMembers } from "../json.ts";
 import { readConfig } from "./config.ts";
 import { dockerImageFields } from "./docker-image.ts";
+import { EMPTY_LAYER } from "./empty-layer.ts";
 import { rejected } from "./refused.ts";
 import { v1CompatibilityOf, type Schema1Entry, type V1Compatibility } from "./schema1.ts";
 
@@ -72,69 +73,60 @@ const historyEntry = (entry: V1Compatibility): Json =>
     empty_layer: entry.throwaway ? "true" : undefined,
   });
 
-/** An image's layers as its config tells of them: one for each step of its history. */
-export interface Step {
+/** One step of an image's history. */
+interface Step {
+  readonly entry: GoStruct;
+  /** The layer that it made, or the empty one. */
   readonly digest: Digest;
-  /** The step changed no file: its layer is the empty one. */
-  readonly empty: boolean;
-  /** Which of the image's layers it is; undefined: none, it is empty. */
+  /** Which of the image's layers that is, from 0 = root; undefined: it changed no file. */
   readonly layer: number | undefined;
 }
 
 /**
- * The schema 1 form of an image: its steps root first, its entries top first. `emptyLayer` stands for the steps that changed no file.
- * Throws `manifest_rejected` where the history does not say where the layers belong.
+ * The schema 1 form of an image: an entry for each step of its history, top first, with the empty layer for those that changed no
+ * file. `layersOf`: which of the image's layers the entries have, root first. Throws `manifest_rejected` where the history does not
+ * say where the layers belong.
  */
 export function schema1Of(
   config: Buffer,
   layers: readonly Digest[],
-  emptyLayer: Digest,
 ): {
   readonly architecture: string;
-  readonly steps: readonly Step[];
   readonly entries: readonly [Schema1Entry, ...Schema1Entry[]];
+  readonly layersOf: readonly (number | undefined)[];
 } {
   return readConfig(config, (image) => {
-    const history = image.structs("history") ?? [];
-    const steps = stepsOf(
-      history.map((entry) => entry.flag("empty_layer")),
-      layers,
-      emptyLayer,
-    );
+    const steps = stepsOf(image.structs("history") ?? [], layers);
     const top = steps.at(-1);
     if (top === undefined)
       throw rejected("an image without a history cannot be written as docker schema 1");
     const below: Schema1Entry[] = [];
     let parent = "";
-    for (const [i, { digest }] of steps.slice(0, -1).entries()) {
+    for (const { entry, digest } of steps.slice(0, -1)) {
       const id = idOf(hexOf(digest), parent);
-      below.push({ blobSum: digest, v1Compatibility: v1Text(history[i] as GoStruct, id, parent) });
+      below.push({ blobSum: digest, v1Compatibility: v1Text(entry, id, parent) });
       parent = id;
     }
     const id = idOf(hexOf(top.digest), parent, config.toString());
-    const v1Compatibility = topText(config, id, parent, top.empty);
+    const v1Compatibility = topText(config, id, parent, top.layer === undefined);
     return {
       architecture: image.string("architecture"),
-      steps,
       entries: [{ blobSum: top.digest, v1Compatibility }, ...below.toReversed()],
+      layersOf: steps.map(({ layer }) => layer),
     };
   });
 }
 
-function stepsOf(
-  empties: readonly boolean[],
-  layers: readonly Digest[],
-  emptyLayer: Digest,
-): readonly Step[] {
+function stepsOf(history: readonly GoStruct[], layers: readonly Digest[]): readonly Step[] {
   let next = 0;
-  return empties.map((empty) => {
-    if (empty) return { digest: emptyLayer, empty, layer: undefined };
+  return history.map((entry) => {
+    if (entry.flag("empty_layer")) return { entry, digest: EMPTY_LAYER.digest, layer: undefined };
     const digest = layers[next];
     if (digest === undefined)
       throw rejected(
         `the config's history needs more than the ${layers.length} layers that there are`,
       );
-    return { digest, empty, layer: next++ };
+    return { entry, digest, layer: next++ };
   });
 }
 

@@ -7,7 +7,10 @@ import { goArray, goString, goStruct } from "../go-json.ts";
 import { isObject, parseJsonObject } from "../json.ts";
 import { invalid } from "./refused.ts";
 
-/** The document without its signatures, byte for byte what was signed. Throws `manifest_invalid` where they do not agree on it. */
+/**
+ * The document without its signatures, byte for byte what was signed. Throws `manifest_invalid` where they do not agree on it, and where
+ * it is not just the rest of the document: else a trusted digest could come with other layers.
+ */
 export function payloadOf(bytes: Buffer): Buffer {
   const signatures = readObject(bytes, "the manifest")["signatures"];
   if (!Array.isArray(signatures) || signatures.length === 0)
@@ -24,14 +27,23 @@ function payloadFor(bytes: Buffer, signature: unknown): Buffer {
     fromBase64Url(text),
     "the header of a signature",
   ) as { formatLength?: unknown; formatTail?: unknown };
-  if (
-    typeof formatLength !== "number" ||
-    !Number.isSafeInteger(formatLength) ||
-    formatLength < 1 ||
-    formatLength > bytes.length
-  )
+  if (typeof formatLength !== "number" || !Number.isSafeInteger(formatLength) || formatLength < 1)
     throw invalid("a signature has no valid `formatLength`");
-  return Buffer.concat([bytes.subarray(0, formatLength), fromBase64Url(formatTail)]);
+  const tail = fromBase64Url(formatTail);
+  if (tail.toString().trim() !== "}" || !isSpliced(bytes.subarray(formatLength)))
+    throw invalid("what is signed is not what it says");
+  return Buffer.concat([bytes.subarray(0, formatLength), tail]);
+}
+
+/** Whether the end of a document, which is valid as a whole, has its signatures and nothing else: `,"signatures":[…]}`. */
+function isSpliced(end: Buffer): boolean {
+  const text = end.toString().trimStart();
+  if (!text.startsWith(",")) return false;
+  try {
+    return Object.keys(JSON.parse(`{${text.slice(1)}`) as object).join() === "signatures";
+  } catch {
+    return false;
+  }
 }
 
 function readObject(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {

@@ -1,13 +1,12 @@
 // Docker schema 1 (semantics 3.4, 3.6): no config blob, but a JSON text for each layer. The top layer comes first, its text is the
 // image's configuration; each names its parent.
 
-import { isDeepStrictEqual } from "node:util";
 import { GoStruct } from "../go-struct.ts";
 import { goArray, goString, goStruct } from "../go-json.ts";
 import { parseJsonObject } from "../json.ts";
 import type { Digest } from "../digest.ts";
-import { arrayOf, digestAt, objectOf, readDocument, stringOf, type Document } from "./document.ts";
-import { guessMediaType, LIMITS, type RawManifest } from "./manifest.ts";
+import { arrayOf, digestAt, objectOf, readDocument, stringOf } from "./document.ts";
+import { LIMITS, type RawManifest } from "./manifest.ts";
 import { invalid } from "./refused.ts";
 import { payloadOf, withDummySignature } from "./schema1-signature.ts";
 import { SCHEMA1, SCHEMA1_SIGNED } from "../media-types.ts";
@@ -42,17 +41,19 @@ export interface V1Compatibility {
 
 /**
  * Parses a schema 1 manifest, signed or not, without looking at who signed it. Adjacent entries of one id count once. Throws
- * `manifest_invalid` where the chain of parents is broken. What is parsed is what the digest covers: a document that says something
- * else besides is refused.
+ * `manifest_invalid` where the chain of parents is broken, or what is signed is not what it says.
  */
 export function parseSchema1(manifest: RawManifest): Schema1Manifest {
-  const document = readSigned(manifest);
+  const { bytes, mediaType } = manifest;
+  const names = [SCHEMA1, SCHEMA1_SIGNED];
+  const document = readDocument(bytes, mediaType, ["fsLayers", "history"], names);
+  if ((document["signatures"] ?? null) !== null) payloadOf(bytes);
   if (document["schemaVersion"] !== 1)
     throw invalid(
-      `it was served as \`${manifest.mediaType}\`, which is docker schema 1, and its \`schemaVersion\` is not 1`,
+      `it was served as \`${mediaType}\`, which is docker schema 1, and its \`schemaVersion\` is not 1`,
     );
-  const blobs = arrayOf(document, "fsLayers", LIMITS.layers);
-  const history = arrayOf(document, "history", LIMITS.layers);
+  const blobs = arrayOf(document, "fsLayers", LIMITS.schema1Layers);
+  const history = arrayOf(document, "history", LIMITS.schema1Layers);
   if (blobs.length !== history.length)
     throw invalid(`it has ${blobs.length} \`fsLayers\`, but ${history.length} in its \`history\``);
   const entries = blobs.map((blob, i): Schema1Entry => ({
@@ -71,17 +72,6 @@ export function parseSchema1(manifest: RawManifest): Schema1Manifest {
     architecture: stringOf(document, "architecture"),
     entries: [top, ...others],
   };
-}
-
-function readSigned({ bytes, mediaType }: RawManifest): Document {
-  const read = (content: Buffer) =>
-    readDocument(content, mediaType, ["fsLayers", "history"], [SCHEMA1, SCHEMA1_SIGNED]);
-  const document = read(bytes);
-  if (guessMediaType(bytes) !== SCHEMA1_SIGNED) return document;
-  const payload = read(payloadOf(bytes));
-  const { signatures: _, ...unsigned } = document;
-  if (!isDeepStrictEqual(payload, unsigned)) throw invalid("what is signed is not what it says");
-  return payload;
 }
 
 /** Checks ids and parents; leaves out the upper one of two neighbours with one id (containers/image, fixManifestLayers). */

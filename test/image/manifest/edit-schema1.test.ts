@@ -100,6 +100,15 @@ test("schema 1 becomes another type with the sizes, types and diffIDs of its lay
   );
 });
 
+test("schema 1 of empty layers only becomes an image without layers", () => {
+  const config = Buffer.from('{"history":[{"empty_layer":true}]}');
+  const { manifest } = editManifest(imageManifest(SCHEMA2, []), { mediaType: SCHEMA1 }, config);
+  for (const mediaType of [SCHEMA2, OCI_MANIFEST]) {
+    const edit = { mediaType, layers: [update("e")], diffIds: [digest("e")] };
+    assert.deepEqual(documentOf(editManifest(manifest, edit, undefined).manifest).layers, []);
+  }
+});
+
 test("the empty layer is an empty tar, under its digest", () => {
   assert.equal(digestOf(EMPTY_LAYER.bytes), EMPTY_LAYER.digest);
   assert.deepEqual(gunzipSync(EMPTY_LAYER.bytes), Buffer.alloc(1024));

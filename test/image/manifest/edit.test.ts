@@ -252,6 +252,12 @@ for (const [what, from, to, layer, change, words] of [
   });
 }
 
+test("a type that nobody knows is none to write", () => {
+  const source = imageManifest(OCI_MANIFEST, [entry(OCI_GZIP)]);
+  for (const mediaType of ["", "text/plain", "application/json"])
+    assert.throws(() => editManifest(source, { mediaType }, CONFIG), rejected(/cannot be written/));
+});
+
 test("zstd in docker's formats can be said in another one, and the error says so", () => {
   for (const mediaType of [SCHEMA2, SCHEMA1]) {
     const layers = [update("new", { operation: "compress", compression: "zstd" })];

@@ -178,17 +178,46 @@ for (const [what, bytes] of [
   });
 }
 
-test("a document that says something else than what was signed is refused, though it has the signed one's digest", () => {
-  const good = JSON.stringify(manifest(CHAIN));
-  const evil = JSON.stringify(manifest([[id("e"), undefined]]));
-  const header = { formatLength: 1, formatTail: Buffer.from(good.slice(1)).toString("base64url") };
-  const bytes = signed(evil, "}", header);
-  assert.equal(manifestDigest({ bytes, mediaType: SCHEMA1_SIGNED }), digestOf(Buffer.from(good)));
-  assert.throws(() => parseImage({ bytes, mediaType: SCHEMA1_SIGNED }), invalid(/what is signed/));
-  assert.equal(
-    parseImage({ bytes: signed(good, "}", {}), mediaType: SCHEMA1_SIGNED }).layers.length,
-    3,
-  );
+test("more layers than docker ever made are refused", () => {
+  const document = manifest([], {
+    fsLayers: Array.from({ length: 1001 }, () => ({ blobSum: blob("x") })),
+  });
+  assert.throws(() => parseImage(raw(document)), invalid(/1001/));
+});
+
+// Each has the digest of `good` to a reader that takes the signature's word for what was signed.
+const good = JSON.stringify(manifest(CHAIN));
+const evil = JSON.stringify(manifest([[id("e"), undefined]]));
+const tailOf = (from: number) => Buffer.from(good.slice(from)).toString("base64url");
+for (const [what, text] of [
+  ["another document", signed(evil, "}", { formatLength: 1, formatTail: tailOf(1) }).toString()],
+  ["fields after the signatures", signed(good, "}", {}).toString().replace(/}$/, ',"extra":1}')],
+  [
+    "fields before the signatures",
+    signed(good, "}", {}).toString().replace(',"signatures"', ',"extra":1,"signatures"'),
+  ],
+  [
+    "a field that goes on",
+    signed(good, "}", {
+      formatLength: good.length - 2,
+      formatTail: tailOf(good.length - 2),
+    }).toString(),
+  ],
+  ["nothing but a tail", signed(good, "}", { formatLength: good.length * 2 }).toString()],
+] as const) {
+  test(`a signed document with ${what} is refused, and does not get the digest of what was signed`, () => {
+    const served = { bytes: Buffer.from(text), mediaType: SCHEMA1_SIGNED };
+    assert.ok(JSON.parse(text));
+    assert.throws(() => manifestDigest(served), invalid(/what is signed/));
+    assert.throws(() => parseImage(served), invalid(/what is signed/));
+  });
+}
+
+test("a signed document with blanks around its signatures is the one that was signed", () => {
+  const text = signed(pretty, "\n}", {}).toString().replace(',"signatures"', '\n,\n "signatures"');
+  const served = { bytes: Buffer.from(`${text}\n`), mediaType: SCHEMA1_SIGNED };
+  assert.equal(manifestDigest(served), digestOf(Buffer.from(pretty)));
+  assert.equal(parseImage(served).layers.length, 3);
 });
 
 test("what we write is signed with the key that it names, and is read back as it was", () => {

@@ -17,7 +17,7 @@ import {
   type Selected,
 } from "./oci-index.ts";
 import { confine } from "./paths.ts";
-import { removeLeftovers, replaceFile, storeBlob } from "./store.ts";
+import { removeLeftovers, removePrepared, replaceFile, storeBlob } from "./store.ts";
 
 /** Bytes of an index.json: room for 20,000 names. */
 const INDEX_LIMIT = 16 * 1024 * 1024;
@@ -95,19 +95,19 @@ export class Layout {
 
   /**
    * Changes index.json, by reading, changing and replacing it. The caller holds the layout's lock, so that writers of different names
-   * lose nothing; `signal` aborts if the lock is lost.
+   * lose nothing; `signal` aborts if the lock is lost, and what a former holder has not put in place yet it never will.
    */
   async publish(
     change: (index: LayoutIndex) => Promise<LayoutIndex>,
     signal: AbortSignal,
   ): Promise<void> {
-    const version = join(this.folder, "oci-layout");
+    const [version, file] = [join(this.folder, "oci-layout"), join(this.folder, "index.json")];
     const present = await readSmall(version, 1024, { side: this.#side, phase: "commit" });
     if (present === undefined || !present.equals(LAYOUT_FILE))
       await replaceFile(version, LAYOUT_FILE, signal);
-    const index = (await this.readIndex()) ?? EMPTY_INDEX;
-    const changed = await change(index);
-    await replaceFile(join(this.folder, "index.json"), formatIndex(changed), signal);
+    await removePrepared(file);
+    const changed = await change((await this.readIndex()) ?? EMPTY_INDEX);
+    await replaceFile(file, formatIndex(changed), signal);
     for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
   }
 }

@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fromBuffer, type Bytes } from "../bytes.ts";
 import type { BlobStream } from "../copy/interfaces.ts";
 import { CopyError, toCopyError, type ErrorContext } from "../errors.ts";
@@ -26,8 +26,19 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Puts these bytes at `path`, in place of what is there: readers see the old file or the new one. */
 export async function replaceFile(path: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
-  await storeFile(dirname(path), fromBuffer(bytes), async () => path, signal);
+  await storeFile(dirname(path), fromBuffer(bytes), async () => path, signal, preparedFor(path));
 }
+
+/**
+ * Takes away what others have prepared to put at `path` by replaceFile. A writer that was frozen in the last moment of its turn and
+ * wakes up in somebody else's finds nothing to put in place, and fails.
+ */
+export async function removePrepared(path: string): Promise<void> {
+  for (const prepared of await temporariesIn(dirname(path), preparedFor(path)))
+    await disk(rm(prepared, { force: true }));
+}
+
+const preparedFor = (path: string): string => `${basename(path)}.`;
 
 /**
  * Stores a blob's content where `pathOf` its digest says, by way of `folder`. The digest is believed, the pipeline has checked it;
@@ -71,18 +82,21 @@ export const temporaryIn = (folder: string, of = ""): string =>
 
 /** Removes what killed processes left in `folder` under names of `temporaryIn`, once it is a day old. Never fails. */
 export async function removeLeftovers(folder: string, of = ""): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.startsWith(`.${of}`) || !/^[0-9a-f-]{36}\.tmp$/.test(name.slice(of.length + 1)))
-      continue;
-    const path = join(folder, name);
+  for (const path of await temporariesIn(folder, of).catch(() => [])) {
     const found = await lstat(path).catch(() => undefined);
     if (found !== undefined && found.mtimeMs < Date.now() - LEFTOVER_MS)
       await rm(path, { recursive: true, force: true }).catch(() => {});
   }
 }
 
+async function temporariesIn(folder: string, of: string): Promise<readonly string[]> {
+  const isOne = (name: string) =>
+    name.startsWith(`.${of}`) && /^[0-9a-f-]{36}\.tmp$/.test(name.slice(of.length + 1));
+  return (await disk(readdir(folder))).filter(isOne).map((name) => join(folder, name));
+}
+
 /**
- * Writes content to a temporary file in `folder`, makes it durable, and gives it the name that `place` says for its size in bytes, on
+ * Writes content to a temporary file (`of`: temporaryIn) in `folder`, makes it durable, and gives it the name that `place` says for its size in bytes, on
  * the same file system. Returns the size. Nothing is left if content, disk or `place` fail, or `signal` aborts.
  */
 async function storeFile(
@@ -90,8 +104,9 @@ async function storeFile(
   content: Bytes,
   place: (size: number) => Promise<string>,
   signal: AbortSignal,
+  of = "",
 ): Promise<number> {
-  const temporary = temporaryIn(folder);
+  const temporary = temporaryIn(folder, of);
   await makeFolder(folder);
   try {
     const size = await writeDown(temporary, content, signal);

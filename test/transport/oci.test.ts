@@ -183,7 +183,8 @@ test("control: without the lock the same writers lose names", async () => {
     exclusive: () => ({ run: (task, signal) => task(signal) }),
   });
   const names = Array.from({ length: 32 }, (_, i) => `v${i}`);
-  await Promise.all(
+  // Some find that another has taken the index out of their hands.
+  await Promise.allSettled(
     names.map((name) => write(`oci:layout:${name}`, makeImage({ seed: name, layers: 1 }), access)),
   );
   assert.ok((await readIndex(join(dir.path, "layout"))).manifests.length < names.length);

@@ -171,6 +171,12 @@ export const CODES = {
     title: "The manifest is not valid",
     remedy: "Build the image anew: no client would agree on what it means.",
   },
+  layer_invalid: {
+    status: 422,
+    retryable: false,
+    title: "A layer's content is not valid",
+    remedy: "Build the image anew: the layer is damaged, cut short, or a decompression bomb.",
+  },
   manifest_rejected: {
     status: 422,
     retryable: false,

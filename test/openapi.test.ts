@@ -150,6 +150,7 @@ test("answers and events are what the document says", async () => {
     manifestDigest: digest,
     manifestMediaType: "a/b",
     signatures: 0,
+    referrers: 0,
     skipped: false,
     durationMs: 1,
     bytesCopied: 1,

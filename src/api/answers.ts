@@ -81,6 +81,7 @@ export const Result = Type.Object(
     manifestDigest: digest("Of the manifest that the destination reference names now."),
     manifestMediaType: Type.String(),
     signatures: count("Signatures that were written."),
+    referrers: count("Manifests that refer to the image, and were copied with it."),
     skipped: Type.Boolean({
       description: "Nothing was written: the image was there, or its tag was to be left alone.",
     }),

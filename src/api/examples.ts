@@ -68,6 +68,7 @@ export const JOB: JobView = {
     manifestDigest: DIGEST,
     manifestMediaType: "application/vnd.oci.image.index.v1+json",
     signatures: 0,
+    referrers: 0,
     skipped: false,
     durationMs: 3000,
     bytesCopied: 20_971_520,

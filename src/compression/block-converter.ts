@@ -81,7 +81,9 @@ export class BlockConverter implements Converter {
 
   /** Hands on the first of the blocks. */
   async #pass(): Promise<void> {
-    const { memory, output } = (await this.#blocks[0]?.answer) as BlockAnswer;
+    const answer: BlockAnswer | undefined = await this.#blocks[0]?.answer;
+    if (answer === undefined) return;
+    const { memory, output } = answer;
     this.#blocks.shift();
     this.#memory.push(memory);
     await this.#outlet.pass(Buffer.from(output.buffer, output.byteOffset, output.byteLength));

@@ -44,11 +44,7 @@ function stream(bits: BitSource, write: (bytes: Uint8Array) => void): void {
 }
 
 /** One block; returns the checksum of what it wrote. */
-function block(
-  bits: BitSource,
-  symbols: Uint32Array,
-  write: (bytes: Uint8Array) => void,
-): number {
+function block(bits: BitSource, symbols: Uint32Array, write: (bytes: Uint8Array) => void): number {
   if (bits.take(1) === 1) damaged("a randomised block, of before bzip2 0.9.5");
   const origin = bits.take(24);
   const used = usedBytes(bits);
@@ -68,7 +64,8 @@ function usedBytes(bits: BitSource): number[] {
   for (let high = 0; high < 16; high++) {
     if ((ranges & (0x8000 >> high)) === 0) continue;
     const range = bits.take(16);
-    for (let low = 0; low < 16; low++) if ((range & (0x8000 >> low)) !== 0) used.push(high * 16 + low);
+    for (let low = 0; low < 16; low++)
+      if ((range & (0x8000 >> low)) !== 0) used.push(high * 16 + low);
   }
   if (used.length === 0) damaged("a block without bytes");
   return used;

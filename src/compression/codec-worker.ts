@@ -1,6 +1,11 @@
 // A thread that runs one codec from its first byte to its last.
 
-import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
+import {
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+  type MessagePort,
+} from "node:worker_threads";
 import { CopyError } from "../errors.ts";
 import { bunzip2 } from "./bzip2.ts";
 import { writeChunked } from "./chunked/writer.ts";

@@ -3,9 +3,9 @@
 /** Bytes in, bytes out, for code that simply waits for them. */
 export interface Flow {
   /** The next bytes, at least one; undefined after the last. */
-  read(): Uint8Array | undefined;
+  readonly read: () => Uint8Array | undefined;
   /** Takes bytes, which are the codec's again afterwards. Keep them at 256 KiB at most. */
-  write(bytes: Uint8Array): void;
+  readonly write: (bytes: Uint8Array) => void;
 }
 
 /** Reads all, writes all; returns what annotations have to say of it. Throws `layer_invalid`. */

@@ -1,99 +1,176 @@
-// One blob: foreign, found, mounted, or moved through the pipeline.
+// One blob: foreign, found, mounted, substituted, or moved through the pipeline (semantics 4.1).
 
-import { CopyError, reasonOf, toCopyError, type ErrorContext } from "../errors.ts";
-import type { Bytes } from "../bytes.ts";
-import type { Descriptor } from "../image/blob-info.ts";
-import { staysForeign } from "./decide.ts";
-import type { Artifact } from "./progress.ts";
-import type { BlobStream, CopyControl, CopyEnds, Step } from "./interfaces.ts";
+import type { NamedBlob } from "../image/blob-info.ts";
+import type { LayerUpdate } from "../image/manifest/updates.ts";
+import { blamed } from "./blame.ts";
+import type { Candidate, KnownCompression } from "./blob-info-cache.ts";
+import type { CopyControl, CopyEnds } from "./interfaces.ts";
+import { mayReuse, staysForeign } from "./layers.ts";
+import { moveBlob } from "./move.ts";
 import type { CopyOptions } from "./options.ts";
-import { meter } from "./pipeline/meter.ts";
-import { verify } from "./pipeline/verify.ts";
+import { annotationsOf, type BlobOutcome, type BlobTask } from "./task.ts";
 
-export interface Blob {
-  readonly descriptor: Descriptor;
-  readonly artifact: Artifact;
+/** How a blob need not be moved; `mount`: if the registry agrees. */
+export interface Found {
+  readonly how: "exists" | "mount";
+  readonly candidate: Candidate;
 }
 
-/** Sees to it that the destination has the blob, and reports how. Called with a permit. */
+/** Whether the layer stays where its URLs point; a diffID can only be had of one that is here. */
+export const isForeign = (
+  { blob, artifact, needsDiffId }: BlobTask,
+  { destination }: CopyEnds,
+  options: Pick<CopyOptions, "downloadForeignLayers">,
+): boolean =>
+  artifact.kind === "layer" && !needsDiffId && staysForeign(blob, destination.traits, options);
+
+/**
+ * Sees to it that the destination has the blob, or another compression of its content, and reports how. Called with a permit.
+ * Undefined: another copy moves it now; once that has ended it is to be looked for again.
+ */
 export async function copyBlob(
-  { descriptor, artifact }: Blob,
+  task: BlobTask,
   ends: CopyEnds,
   options: CopyOptions,
-  report: CopyControl["report"],
+  { report, flight }: Pick<CopyControl, "report" | "flight">,
   signal: AbortSignal,
-): Promise<void> {
-  const { source, destination } = ends;
-  if (artifact.kind === "layer" && staysForeign(descriptor, destination.traits, options)) {
-    return report({ type: "blob-skipped", artifact, reason: "foreign" });
+): Promise<BlobOutcome | undefined> {
+  const { blob, artifact } = task;
+  const at = { side: "destination", phase: "blob", digest: blob.digest } as const;
+  let mayMount = true;
+  for await (const found of findBlob(task, ends, signal)) {
+    const { candidate } = found;
+    const { from } = candidate;
+    if (found.how === "mount") {
+      if (!mayMount) continue;
+      // A registry that would rather have the bytes says so for every repository.
+      mayMount =
+        from !== undefined &&
+        (await blamed(at, signal, () => ends.destination.mountBlob(candidate, from, signal)));
+      if (!mayMount) continue;
+    }
+    await remember(candidate, ends);
+    report({
+      type: "blob-skipped",
+      artifact,
+      reason: found.how === "mount" ? "mounted" : "exists",
+    });
+    return withDiffId(task, ends, updateFrom(task, candidate));
   }
-  report({
-    type: "report",
-    message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${descriptor.digest}`,
-  });
-  const at = { phase: "blob", digest: descriptor.digest } as const;
-  const found = await blamed({ side: "destination", ...at }, signal, () =>
-    destination.findBlob(descriptor, signal),
-  );
-  if (found !== undefined) return report({ type: "blob-skipped", artifact, reason: "exists" });
-  const from = source.location;
-  if (
-    from !== undefined &&
-    from.registry === destination.location?.registry &&
-    from.repository !== destination.location.repository &&
-    (await blamed({ side: "destination", ...at }, signal, () =>
-      destination.mountBlob(descriptor, from, signal),
-    ))
-  ) {
-    return report({ type: "blob-skipped", artifact, reason: "mounted" });
-  }
-
-  const read = await blamed({ side: "source", ...at }, signal, () =>
-    source.getBlob(descriptor, signal),
-  );
-  report({ type: "blob-new", artifact });
-  const steps: readonly Step[] = [
-    blameSource(at),
-    verify(descriptor),
-    meter(artifact, options.progressIntervalMs, report),
-  ];
-  const moved = steps.reduce<BlobStream>((blob, step) => step(blob), {
-    content: read.content,
-    info: descriptor,
-  });
-  const stored = await blamed({ side: "destination", ...at }, signal, () =>
-    destination.putBlob(moved, signal),
-  );
-  if (stored.digest !== descriptor.digest)
-    throw new CopyError(
-      "digest_mismatch",
-      `the blob ${descriptor.digest} was stored as ${stored.digest}`,
-      { side: "destination", ...at },
-    );
-  report({ type: "blob-done", artifact, offset: descriptor.size, bytesStored: stored.size });
+  const move = () => moveBlob(task, ends, options, report, signal);
+  const place = flight && placeOf(task, ends);
+  return place === undefined ? move() : flight?.(place).lead(move, signal);
 }
 
-/** What fails while the content is read is the source's fault, though it surfaces in the destination's write. */
-const blameSource =
-  (at: ErrorContext): Step =>
-  ({ content, info }) => ({
-    info,
-    content: {
-      pour: (sink, signal) =>
-        blamed({ side: "source", ...at }, signal, () => content.pour(sink, signal)),
-    } satisfies Bytes,
-  });
+/** Bytes from which on it pays to wait for another copy rather than to move a blob twice. */
+const WORTH_WAITING = 32 * 1024;
 
-/** Runs an end's method; what it throws says whose fault it was. An abort's reason passes as it is. */
-async function blamed<T>(
-  context: ErrorContext,
+/** The name of a blob at its destination, for those who want it there at the same time; undefined where nobody is to wait for it. */
+export function placeOf({ blob }: BlobTask, { destination }: CopyEnds): string | undefined {
+  const { location } = destination;
+  return location === undefined || (blob.size !== undefined && blob.size < WORTH_WAITING)
+    ? undefined
+    : `${location.registry}/${location.repository}@${blob.digest}`;
+}
+
+/**
+ * The ways in which the blob need not be moved, the best first (semantics 4.1, 4.4). Reads only: nothing is asked of the destination
+ * before the way is wanted, and a mount is only proposed. Plans stop at the first.
+ */
+export async function* findBlob(
+  task: BlobTask,
+  { source, destination, cache }: CopyEnds,
   signal: AbortSignal,
-  task: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await task();
-  } catch (error) {
-    const reason = reasonOf(error, signal);
-    throw signal.aborted && reason === signal.reason ? reason : toCopyError(reason, context);
+): AsyncGenerator<Found, void, void> {
+  const { blob, wish } = task;
+  if (task.needsDiffId && (await cache.uncompressedOf(blob.digest)) === undefined) return;
+
+  const at = { side: "destination", phase: "blob", digest: blob.digest } as const;
+  const inPlace = (candidate: NamedBlob) =>
+    blamed(at, signal, () => destination.findBlob(candidate, signal));
+  const own: Omit<Candidate, "size"> = { ...blob, compression: task.says };
+  const registry = destination.location?.registry;
+  if (mayReuse(own.compression, wish)) {
+    const found = await inPlace(blob);
+    if (found !== undefined)
+      return yield { how: "exists", candidate: { ...own, size: found.size } };
+    const from = source.location;
+    if (
+      from !== undefined &&
+      from.registry === registry &&
+      from.repository !== destination.location?.repository &&
+      blob.size !== undefined
+    )
+      yield { how: "mount", candidate: { ...own, size: blob.size, from } };
   }
+  const candidates = await cache.candidates(blob.digest, {
+    registry,
+    substitutes: task.mayConvert,
+  });
+  for (const candidate of candidates) {
+    if (!mayReuse(candidate.compression ?? own.compression, wish)) continue;
+    const isElsewhere =
+      candidate.from !== undefined &&
+      candidate.from.repository !== destination.location?.repository;
+    if (isElsewhere) {
+      if (sameLocation(candidate, source.location) && candidate.digest === blob.digest) continue;
+      yield { how: "mount", candidate };
+    } else if (candidate.digest !== blob.digest) {
+      const found = await inPlace(candidate);
+      if (found !== undefined)
+        yield { how: "exists", candidate: { ...candidate, size: found.size } };
+    }
+  }
+}
+
+const sameLocation = ({ from }: Candidate, other: Candidate["from"]): boolean =>
+  from?.registry === other?.registry && from?.repository === other?.repository;
+
+async function remember(
+  { digest, size }: Candidate,
+  { destination, cache }: CopyEnds,
+): Promise<void> {
+  const at = destination.location;
+  if (at !== undefined) await cache.record({ digest, size, at });
+}
+
+/** What the manifest says of a blob that stays where it is. */
+export function asItWas({ blob, says }: BlobTask): LayerUpdate {
+  const { digest, size = 0, urls, annotations } = blob;
+  return {
+    digest,
+    size,
+    ...(urls !== undefined && { urls }),
+    ...(annotations !== undefined && { annotations }),
+    ...compressedAs(says),
+  };
+}
+
+/** What the manifest is to say of a blob that takes the layer's place. */
+function updateFrom(
+  task: BlobTask,
+  { digest, size, compression, annotations }: Candidate,
+): LayerUpdate {
+  const kept = digest === task.blob.digest ? task.blob.annotations : annotationsOf(task.blob);
+  const all = { ...kept, ...annotations };
+  return {
+    digest,
+    size,
+    ...(Object.keys(all).length > 0 && { annotations: all }),
+    ...compressedAs(compression ?? task.says),
+  };
+}
+
+const compressedAs = (compression: KnownCompression | undefined) =>
+  compression === "none"
+    ? ({ operation: "decompress" } as const)
+    : ({ operation: "preserve", ...(compression !== undefined && { compression }) } as const);
+
+async function withDiffId(
+  { blob, needsDiffId }: BlobTask,
+  { cache }: CopyEnds,
+  update: LayerUpdate,
+): Promise<BlobOutcome> {
+  const diffId = needsDiffId ? await cache.uncompressedOf(blob.digest) : undefined;
+  return { update, ...(diffId !== undefined && { diffId }) };
 }

@@ -2,7 +2,9 @@
 // writes the manifests that name them: layers and config, then their manifest, then the list, then commit (semantics 1.1).
 
 import { parseList } from "../image/manifest/list.ts";
-import { manifestDigest } from "../image/manifest/manifest.ts";
+import { CopyError } from "../errors.ts";
+import type { Digest } from "../image/digest.ts";
+import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { isList } from "../image/media-types.ts";
 import { decideAboutTag } from "./decide.ts";
 import { chooseInstance } from "./instances.ts";
@@ -10,7 +12,9 @@ import type { CopyControl, CopyEnds, CopyResult } from "./interfaces.ts";
 import type { CopyOptions } from "./options.ts";
 import { copyMultiple, getInstance } from "./multiple.ts";
 import { LocalSemaphore } from "./semaphore.ts";
-import { copySingle, type Copy, type Written } from "./single.ts";
+import type { Copy } from "./prepare.ts";
+import { checkReferrers, ReferrerCopy } from "./referrers.ts";
+import { copySingle, type Written } from "./single.ts";
 
 /**
  * Copies an image, or a list of them. Resolves once the destination reference names the copy; until then it names what it named before.
@@ -24,6 +28,7 @@ export async function copyImage(
 ): Promise<CopyResult> {
   const { source, destination } = ends;
   const { signal } = control;
+  checkReferrers(options.referrers, destination);
   const top = await source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
 
@@ -39,41 +44,91 @@ export async function copyImage(
         ...(present.digest === sourceDigest && { manifest: top }),
         sourceDigest,
         signatures: 0,
+        referrers: 0,
         skipped: true,
       };
     }
   }
-  const copy: Copy = {
-    ends,
-    options,
-    control,
-    sourceDigest,
-    parallel: new LocalSemaphore(options.maxParallelDownloads),
-    blobs: new Map(),
-  };
-  const { manifest, signatures, skipped } = await copyTop(copy, top, signal);
-  if (!skipped) await destination.commit(signal);
+  const copy = startCopy(ends, options, control, sourceDigest);
+  const { manifest, signatures, skipped, images } = await copyTop(copy, top, signal);
+  const referrers = options.referrers
+    ? await copyReferrers(copy, [...images, manifestDigest(manifest)], signal)
+    : 0;
+  if (!skipped || referrers > 0) await destination.commit(signal);
   return {
     digest: manifestDigest(manifest),
     mediaType: manifest.mediaType,
     manifest,
     sourceDigest,
     signatures,
+    referrers,
     skipped,
   };
 }
 
-async function copyTop(
+/** What refers to the images, and to their list: as it is, or it would refer to nothing. Returns how many were copied. */
+async function copyReferrers(
   copy: Copy,
-  top: Written["manifest"],
+  subjects: readonly Digest[],
   signal: AbortSignal,
-): Promise<Written> {
+): Promise<number> {
   const {
-    ends: { source, platform, host },
-    options,
+    ends: { source, destination },
+    control: { report },
   } = copy;
-  if (!isList(top.mediaType)) return copySingle(copy, top, undefined, signal);
-  if (options.imageListSelection !== "system") return copyMultiple(copy, top, signal);
-  const chosen = chooseInstance(parseList(top), platform, host);
-  return copySingle(copy, await getInstance(source, chosen, signal), undefined, signal);
+  const may = { reason: "it refers to an image" };
+  const referrers = new ReferrerCopy({
+    source,
+    destination,
+    report,
+    copyImage: (manifest, instance, own) => copySingle(copy, { manifest, instance, may }, own),
+  });
+  for (const subject of subjects) await referrers.copyOf(subject, signal);
+  return referrers.copied;
+}
+
+/** What the images of a copy share. */
+export const startCopy = (
+  ends: CopyEnds,
+  options: CopyOptions,
+  control: CopyControl,
+  sourceDigest: Copy["sourceDigest"],
+): Copy => ({
+  ends,
+  options,
+  control,
+  sourceDigest,
+  parallel: new LocalSemaphore(
+    ends.destination.traits.concurrentBlobs ? options.maxParallelDownloads : 1,
+  ),
+  blobs: new Map(),
+});
+
+async function copyTop(copy: Copy, top: RawManifest, signal: AbortSignal): Promise<Written> {
+  const target = await chooseTarget(copy, top, signal);
+  return target.type === "list"
+    ? copyMultiple(copy, target.manifest, signal)
+    : copySingle(copy, { manifest: target.manifest, instance: undefined }, signal);
+}
+
+/** What is copied of what the source reference names: it, or one image of it. Throws where an option has no meaning for it. */
+export async function chooseTarget(
+  { ends: { source, platform, host }, options }: Copy,
+  top: RawManifest,
+  signal: AbortSignal,
+): Promise<{ readonly type: "image" | "list"; readonly manifest: RawManifest }> {
+  if (isList(top.mediaType) && options.imageListSelection !== "system")
+    return { type: "list", manifest: top };
+  for (const field of ["ensureCompressionVariantsExist", "removeListSignatures"] as const) {
+    const given = options[field];
+    if (given === false || (typeof given !== "boolean" && given.length === 0)) continue;
+    throw new CopyError(
+      "invalid_request",
+      `\`options.${field}\` is about a list of images, and the source is a single one`,
+      { side: "source", errors: [{ pointer: `/options/${field}`, detail: "needs a list" }] },
+    );
+  }
+  if (!isList(top.mediaType)) return { type: "image", manifest: top };
+  const chosen = chooseInstance(parseList(top), platform, host, options.preferGzipInstances);
+  return { type: "image", manifest: await getInstance(source, chosen, signal) };
 }

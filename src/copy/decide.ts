@@ -1,11 +1,18 @@
-// What may change, and into what (semantics 1.4, 3.2, 4.3): functions from data to data. The engine asks here and nowhere else.
+// What may change, and into what (semantics 1.4, 1.5, 3.2): functions from data to data. The engine asks here, and layers.ts for blobs.
 
 import { CopyError } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import type { Compression } from "../image/compression.ts";
 import type { Digest } from "../image/digest.ts";
-import { isList } from "../image/media-types.ts";
+import {
+  DOCKER_LIST,
+  isList,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  SCHEMA1,
+  SCHEMA1_SIGNED,
+  SCHEMA2,
+} from "../image/media-types.ts";
 import type { CopyOptions } from "./options.ts";
-import type { DestinationTraits } from "./interfaces.ts";
 
 /** Whether the manifest may be written other than it was read; a "no" carries its reason. */
 export type MayChange = true | { readonly reason: string };
@@ -15,43 +22,109 @@ export function mayChange(given: {
   keptSignatures: number;
   destinationDigest: Digest | undefined;
   preserveDigests: boolean;
+  referrers: boolean;
 }): MayChange {
   if (given.preserveDigests) return { reason: "the request says `preserveDigests`" };
   if (given.destinationDigest !== undefined) return { reason: "the destination names a digest" };
-  if (given.keptSignatures > 0) return { reason: "it would invalidate the image's signatures" };
+  if (given.referrers) return { reason: "its `referrers` would refer to nothing any more" };
+  if (given.keptSignatures > 0)
+    return {
+      reason: "it would invalidate the image's signatures, which `removeSignatures` would drop",
+    };
   return true;
 }
 
+/** The type to write first, and those to try if the destination refuses it. */
+export interface TypePlan {
+  readonly preferred: string;
+  readonly others: readonly string[];
+}
+
+interface TypeQuestion {
+  /** What the manifest is. */
+  readonly own: string;
+  /** What the destination takes, in its order; empty: anything. */
+  readonly accepted: readonly string[];
+  readonly forced: string | undefined;
+  readonly may: MayChange;
+}
+
+const ANY_IMAGE = [OCI_MANIFEST, SCHEMA2, SCHEMA1_SIGNED, SCHEMA1] as const;
+/** Whatever the destination's order: these come before its others (containers/image, copy/manifest.go). */
+const FIRST = [SCHEMA2, SCHEMA1_SIGNED] as const;
+
 /**
- * The type to write the manifest in: its own where the destination takes it or nothing may change, else the first type of the same
- * kind (image or list) that the destination takes. Throws `lists_not_supported` if there is none for a list.
+ * The types for one image (semantics 3.2). Throws `manifest_rejected` where the destination takes none that can hold layers in
+ * `compression`. Where nothing may change the image keeps its own type, even one that the destination does not list.
  */
-export function chooseManifestType(
-  own: string,
-  accepted: readonly string[],
-  may: MayChange,
-): string {
-  const ofKind = accepted.filter((type) => isList(type) === isList(own));
-  if (isList(own) && accepted.length > 0 && ofKind.length === 0) {
+export function chooseImageTypes(
+  question: TypeQuestion & { readonly compression: Compression | undefined },
+): TypePlan {
+  const { own, forced, may, compression } = question;
+  const accepted = question.accepted.filter((type) => !isList(type));
+  const wanted =
+    forced !== undefined
+      ? [forced]
+      : question.accepted.length === 0
+        ? ANY_IMAGE
+        : accepted.length === 0
+          ? [own]
+          : accepted;
+  const fit = wanted.filter((type) => canHold(type, compression));
+  if (fit.length === 0) throw cannotHold(compression, wanted, forced);
+  if (may !== true) return { preferred: own, others: [] };
+  const [preferred = own, ...others] = new Set([
+    ...[own, ...FIRST].filter((type) => fit.includes(type)),
+    ...fit,
+  ]);
+  return { preferred, others };
+}
+
+/** Docker's types know gzip only; nothing knows bzip2 and xz. */
+export const canHold = (type: string, compression: Compression | undefined): boolean =>
+  compression === undefined ||
+  compression === "gzip" ||
+  (type === OCI_MANIFEST && (compression === "zstd" || compression === "zstd:chunked"));
+
+const cannotHold = (
+  compression: Compression | undefined,
+  wanted: readonly string[],
+  forced: string | undefined,
+): CopyError =>
+  new CopyError(
+    "manifest_rejected",
+    `${compression} layers need an OCI manifest, and ${forced === undefined ? "the destination takes" : "`forceManifestMimeType` asks for"} ${wanted.join(", ")}`,
+    { side: "destination", phase: "manifest" },
+  );
+
+/**
+ * The types for a list. Throws `lists_not_supported`, and `digest_not_preserved` where it had to become another type and may not
+ * change.
+ */
+export function chooseListTypes({ own, accepted, forced, may }: TypeQuestion): TypePlan {
+  const lists = accepted.length === 0 ? [DOCKER_LIST, OCI_INDEX] : accepted.filter(isList);
+  if (lists.length === 0)
     throw new CopyError(
       "lists_not_supported",
       `the destination takes ${accepted.join(", ")}, and no list of images`,
       { side: "destination", phase: "manifest" },
     );
-  }
-  if (accepted.length === 0 || accepted.includes(own) || may !== true) return own;
-  return ofKind[0] ?? own;
+  const wanted = forced === undefined ? lists : [listTypeFor(forced)];
+  const [preferred = own, ...others] = new Set([
+    ...wanted.filter((type) => type === own),
+    ...wanted,
+  ]);
+  if (preferred !== own && may !== true)
+    throw new CopyError(
+      "digest_not_preserved",
+      `the destination takes lists as \`${preferred}\`, and the list must stay \`${own}\`: ${may.reason}`,
+      { side: "destination", phase: "manifest" },
+    );
+  return { preferred, others: may === true ? others : [] };
 }
 
-/** Throws `manifest_rejected` where writing needs another type than the manifest has: nothing here converts manifests. */
-export function requireSameType(own: string, chosen: string): void {
-  if (own === chosen) return;
-  throw new CopyError(
-    "manifest_rejected",
-    `the destination takes \`${chosen}\`, the source has \`${own}\`, and this version does not convert manifests`,
-    { side: "destination", phase: "manifest" },
-  );
-}
+const listTypeFor = (imageType: string): string =>
+  imageType === OCI_MANIFEST || imageType === OCI_INDEX ? OCI_INDEX : DOCKER_LIST;
 
 /**
  * A destination that names a digest takes this manifest and no other; one instance of a list may be written to the digest of its
@@ -68,14 +141,6 @@ export function checkDestinationDigest(
     { side: "destination", phase: "manifest" },
   );
 }
-
-/** A layer that stays where its URLs point (semantics 4.3). */
-export const staysForeign = (
-  layer: Descriptor,
-  traits: DestinationTraits,
-  options: Pick<CopyOptions, "downloadForeignLayers">,
-): boolean =>
-  layer.urls !== undefined && traits.keepsForeignLayers && !options.downloadForeignLayers;
 
 /** What is to be done where the destination's tag names something already. `present` is its digest. */
 export function decideAboutTag(

@@ -11,7 +11,7 @@ import {
   type Platform,
   type PlatformChoice,
 } from "../image/platform.ts";
-import type { CopyOptions } from "./options.ts";
+import type { CompressionVariant, CopyOptions } from "./options.ts";
 
 /**
  * The one image for a platform. `preferGzip`: of an index's images for one platform, those that are not zstd. Throws
@@ -85,6 +85,79 @@ export function chooseInstances(
       options.platforms.some((platform) => matches(instance, platform)),
   );
 }
+
+/** What is done with an entry of a list: copied, copied once more in another compression, or left out of the list. */
+export type InstanceOrder =
+  | { readonly type: "copy"; readonly index: number; readonly instance: Instance }
+  | {
+      readonly type: "clone";
+      readonly index: number;
+      readonly instance: Instance;
+      readonly variant: CompressionVariant;
+    }
+  | { readonly type: "remove"; readonly index: number };
+
+/**
+ * What is to be done with a list, in its order (semantics 1.5.1). A platform gets a clone for each wanted compression that none of its
+ * images has. Throws where something asked for is not in the list, or where nothing would be left of it.
+ */
+export function planInstances(list: ImageList, options: InstanceOptions): readonly InstanceOrder[] {
+  const chosen = new Set(chooseInstances(list, options));
+  const there = compressionsByPlatform(list);
+  const orders = list.instances.flatMap((instance, index): InstanceOrder[] => {
+    if (!chosen.has(instance))
+      return options.sparseManifestListAction === "strip" ? [{ type: "remove", index }] : [];
+    const known = there.get(platformKey(instance)) ?? new Set<string>();
+    const missing = options.ensureCompressionVariantsExist.filter(
+      ({ algorithm }) => !known.has(algorithm),
+    );
+    missing.forEach(({ algorithm }) => known.add(algorithm));
+    return [
+      { type: "copy", index, instance },
+      ...missing.map((variant): InstanceOrder => ({ type: "clone", index, instance, variant })),
+    ];
+  });
+  if (
+    list.instances.length === 0 ||
+    orders.some(({ type }) => type !== "remove") ||
+    orders.length < list.instances.length
+  )
+    return orders;
+  throw new CopyError(
+    "platform_not_found",
+    "nothing of the list was chosen, and `sparseManifestListAction: strip` would leave an empty one",
+    { side: "source", phase: "manifest" },
+  );
+}
+
+type InstanceOptions = Pick<
+  CopyOptions,
+  | "imageListSelection"
+  | "instances"
+  | "platforms"
+  | "sparseManifestListAction"
+  | "ensureCompressionVariantsExist"
+>;
+
+/** By platform, what its images are compressed with as far as the list tells: zstd where it says so, gzip else. */
+function compressionsByPlatform(list: ImageList): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const instance of list.instances) {
+    const key = platformKey(instance);
+    const zstd = list.mediaType !== DOCKER_LIST && isZstd(instance);
+    found.set(key, (found.get(key) ?? new Set()).add(zstd ? "zstd" : "gzip"));
+  }
+  return found;
+}
+
+const platformKey = ({ platform }: Instance): string =>
+  JSON.stringify([
+    platform?.architecture ?? "",
+    platform?.os ?? "",
+    platform?.["os.version"] ?? "",
+    (platform?.["os.features"] ?? []).toSorted(),
+    platform?.variant ?? "",
+  ]);
 
 /** A platform without a variant means all its variants. */
 const matches = ({ platform }: Instance, wanted: Platform): boolean =>

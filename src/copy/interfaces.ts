@@ -133,6 +133,14 @@ export interface Semaphore {
   ): Promise<T>;
 }
 
+/** Of several copies in the cluster that want one blob in one repository, one moves it. */
+export interface Flight {
+  /** Runs the task if none runs now, else answers undefined at once. */
+  lead<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T | undefined>;
+  /** Resolves when the one that runs has ended, well or not. Whoever waits holds no permit. */
+  ended(signal: AbortSignal): Promise<void>;
+}
+
 export interface CopyEnds {
   readonly source: Source;
   readonly destination: Destination;
@@ -148,6 +156,8 @@ export interface CopyEnds {
 export interface CopyControl {
   /** Shared by all copies: one permit a blob that is looked for or moved. */
   readonly blobs: Semaphore;
+  /** By the blob's place and name; absent: each copy moves what it needs. */
+  readonly flight?: (blob: string) => Flight;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
@@ -158,6 +168,7 @@ export interface CopyResult extends FoundManifest {
   readonly sourceDigest: Digest;
   /** How many were written. */
   readonly signatures: number;
+  readonly referrers: number;
   /** True if nothing was written: the image was there, or its tag was to be left alone. */
   readonly skipped: boolean;
 }

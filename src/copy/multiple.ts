@@ -1,76 +1,168 @@
 // A list and its images: the images first, each as single.ts does it, then the list's own manifest (semantics 1.5).
 
 import { CopyError } from "../errors.ts";
+import { editList, type ListOperation } from "../image/manifest/list-edit.ts";
 import { parseList } from "../image/manifest/list.ts";
-import type { Instance, RawManifest } from "../image/manifest/manifest.ts";
-import { checkDestinationDigest } from "./decide.ts";
-import { group } from "./group.ts";
-import { chooseInstances } from "./instances.ts";
-import { LocalSemaphore } from "./semaphore.ts";
+import { manifestDigest, type Instance, type RawManifest } from "../image/manifest/manifest.ts";
 import {
-  checkType,
-  copySingle,
-  getSignatures,
-  putSignatures,
-  type Copy,
-  type Written,
-} from "./single.ts";
+  checkDestinationDigest,
+  chooseListTypes,
+  mayChange,
+  type MayChange,
+  type TypePlan,
+} from "./decide.ts";
+import { group } from "./group.ts";
+import { planInstances, type InstanceOrder } from "./instances.ts";
+import type { Signature } from "./interfaces.ts";
+import { LocalSemaphore } from "./semaphore.ts";
+import { getSignatures, type Copy } from "./prepare.ts";
+import { copySingle, putSignatures, type Written } from "./single.ts";
+import { typeByType } from "./type-by-type.ts";
 
 /** Images of a list at once: enough to keep the blobs' permits busy, few enough that manifests do not fill the memory. */
 const IMAGES_AT_ONCE = 4;
 
-/** Copies the chosen images of a list, then the list as it was read; entries that were not chosen stay named in it. */
+/** A list, and all that was decided about it. */
+export interface PreparedList {
+  readonly manifest: RawManifest;
+  readonly signatures: readonly Signature[];
+  readonly may: MayChange;
+  readonly types: TypePlan;
+  readonly orders: readonly InstanceOrder[];
+  /** How many images it names. */
+  readonly count: number;
+}
+
+/** Reads and decides; writes nothing. Plans end here. */
+export async function prepareList(
+  copy: Copy,
+  manifest: RawManifest,
+  signal: AbortSignal,
+): Promise<PreparedList> {
+  const {
+    ends: { destination },
+    options,
+    sourceDigest,
+  } = copy;
+  const list = parseList(manifest);
+  const signatures = await getSignatures(copy, undefined, "image list", signal);
+  checkDestinationDigest(destination.digest, [sourceDigest]);
+  const may = mayChange({
+    keptSignatures: signatures.length,
+    destinationDigest: destination.digest,
+    preserveDigests: options.preserveDigests,
+    referrers: options.referrers,
+  });
+  const types = chooseListTypes({
+    own: manifest.mediaType,
+    accepted: destination.traits.manifestTypes,
+    forced: options.forceManifestMimeType,
+    may,
+  });
+  const orders = planInstances(list, options);
+  if (may !== true && orders.some(({ type }) => type !== "copy"))
+    throw new CopyError(
+      "digest_not_preserved",
+      `the list would get or lose entries, and must not change: ${may.reason}`,
+      { side: "destination", phase: "manifest" },
+    );
+  return { manifest, signatures, may, types, orders, count: list.instances.length };
+}
+
+/** Copies the chosen images of a list, then the list; entries that were not chosen stay named in it, unless they are to be stripped. */
 export async function copyMultiple(
   copy: Copy,
   manifest: RawManifest,
   signal: AbortSignal,
 ): Promise<Written> {
   const {
-    ends: { destination },
-    options,
     control: { report },
-    sourceDigest,
   } = copy;
-  const list = parseList(manifest);
-  const signatures = await getSignatures(copy, undefined, "image list", signal);
-  checkDestinationDigest(destination.digest, [sourceDigest]);
-  checkType(copy, manifest, signatures);
-
-  const chosen = chooseInstances(list, options);
+  const prepared = await prepareList(copy, manifest, signal);
+  const { orders, count } = prepared;
+  const images = orders.filter((order) => order.type !== "remove");
   report({
     type: "report",
-    message: `Copying ${chosen.length} images generated from ${list.instances.length} images in list`,
+    message: `Copying ${images.length} images generated from ${count} images in list`,
   });
-  const images = new LocalSemaphore(IMAGES_AT_ONCE);
+  const atOnce = new LocalSemaphore(IMAGES_AT_ONCE);
+  const operations: (ListOperation | undefined)[] = [];
   await group(
     signal,
-    chosen.map(
-      (instance, i) => (either) =>
-        images.run(
-          (own) => copyInstance(copy, instance, `(${i + 1}/${chosen.length})`, own),
-          either,
-        ),
+    images.map(
+      (order, i) => (either) =>
+        atOnce.run(async (own) => {
+          const position = `(${i + 1}/${images.length})`;
+          operations[i] = await copyInstance(copy, order, prepared, position, own);
+        }, either),
     ),
   );
-
-  report({ type: "report", message: "Writing manifest list to image destination" });
-  await destination.putManifest(manifest, undefined, signal);
-  await putSignatures(copy, signatures, undefined, "Storing list signatures", signal);
-  return { manifest, signatures: signatures.length, skipped: false };
+  const removed = orders.filter((order) => order.type === "remove");
+  const list = await writeList(
+    copy,
+    prepared,
+    [...operations.filter((operation) => operation !== undefined), ...removed],
+    signal,
+  );
+  await putSignatures(copy, prepared.signatures, undefined, "Storing list signatures", signal);
+  return {
+    manifest: list,
+    signatures: prepared.signatures.length,
+    skipped: false,
+    zstd: false,
+    images: images.map(({ instance }) => instance.digest),
+  };
 }
 
+/** Copies one image, and says what the list has to say of it; undefined where it says so already, or must not change. */
 async function copyInstance(
   copy: Copy,
-  instance: Instance,
+  order: Exclude<InstanceOrder, { type: "remove" }>,
+  { may }: PreparedList,
   position: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ListOperation | undefined> {
   const {
     ends: { source },
     control: { report },
   } = copy;
-  report({ type: "report", message: `Copying image ${instance.digest} ${position}` });
-  await copySingle(copy, await getInstance(source, instance, signal), instance.digest, signal);
+  const { index, instance, type } = order;
+  const verb = type === "clone" ? "Replicating" : "Copying";
+  report({ type: "report", message: `${verb} image ${instance.digest} ${position}` });
+  const { manifest, zstd } = await copySingle(
+    copy,
+    {
+      manifest: await getInstance(source, instance, signal),
+      instance: instance.digest,
+      may,
+      ...(type === "clone" && { variant: order.variant }),
+    },
+    signal,
+  );
+  const written = {
+    digest: manifestDigest(manifest),
+    size: manifest.bytes.length,
+    mediaType: manifest.mediaType,
+    zstd,
+  };
+  if (type === "clone") return { type: "add", like: index, ...written };
+  // What may not change did not: the images are bound by their list's reasons.
+  return may === true ? { type: "update", index, ...written } : undefined;
+}
+
+async function writeList(
+  { ends: { destination, host }, control: { report } }: Copy,
+  { manifest, types }: PreparedList,
+  operations: readonly ListOperation[],
+  signal: AbortSignal,
+): Promise<RawManifest> {
+  report({ type: "report", message: "Writing manifest list to image destination" });
+  const write = async (mediaType: string): Promise<RawManifest> => {
+    const list = editList(manifest, { mediaType, operations }, host);
+    await destination.putManifest(list, undefined, signal);
+    return list;
+  };
+  return typeByType(types, write, signal);
 }
 
 /** An instance's manifest. The list's word and the source's must agree on what it is (reliability T19). */

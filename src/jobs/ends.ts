@@ -2,6 +2,7 @@
 
 import type { BlobInfoCache } from "../copy/blob-info-cache.ts";
 import type { CopyEnds } from "../copy/interfaces.ts";
+import type { CompressionWish } from "../copy/options.ts";
 import type { Side } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Platform } from "../image/platform.ts";
@@ -53,8 +54,16 @@ export async function openEnds(
     destination,
     platform: spec.sourceContext,
     host: deps.host,
-    compression: {},
+    compression: compressionOf(spec.destinationContext),
     cache: deps.cacheOf(tenant),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+const compressionOf = ({
+  compressionFormat: format,
+  compressionLevel: level,
+}: JobSpec["destinationContext"]): CompressionWish => ({
+  ...(format !== undefined && { format }),
+  ...(level !== undefined && { level }),
+});

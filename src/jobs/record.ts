@@ -68,6 +68,7 @@ export interface JobResult {
   readonly manifestDigest: Digest;
   readonly manifestMediaType: string;
   readonly signatures: number;
+  readonly referrers: number;
   readonly skipped: boolean;
   readonly durationMs: number;
   readonly bytesCopied: number;

@@ -13,6 +13,7 @@ import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts"
 import { connect } from "../jobs/redis.ts";
 import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { Sealer } from "../jobs/secrets.ts";
+import { SingleFlight } from "../jobs/single-flight.ts";
 import { Jobs } from "../jobs/store.ts";
 import { giveSign, SIGN_EVERY_MS, takeLeave, workerName } from "../jobs/workers.ts";
 import { createLogger } from "../logger.ts";
@@ -61,6 +62,7 @@ export async function startWorker(
     jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
     bell,
     blobs: semaphores.get("blobs", config.blobConcurrency),
+    flight: (name) => new SingleFlight(semaphores, name),
     exclusive: (name) => semaphores.get(name, 1),
     cacheOf: (tenant) =>
       new RedisBlobInfoCache({

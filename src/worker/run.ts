@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { copyImage } from "../copy/copy.ts";
-import type { CopyResult, Semaphore } from "../copy/interfaces.ts";
+import type { CopyResult, Flight, Semaphore } from "../copy/interfaces.ts";
 import { CopyError, reasonOf, toCopyError } from "../errors.ts";
 import { manifestDigest } from "../image/manifest/manifest.ts";
 import { openEnds, type EndsDeps } from "../jobs/ends.ts";
@@ -27,6 +27,8 @@ export interface RunDeps extends EndsDeps {
   readonly bell: Bell;
   /** The cluster's permits for blobs. */
   readonly blobs: Semaphore;
+  /** By name, what several jobs agree on that want one blob in one place. */
+  readonly flight: (name: string) => Flight;
   readonly logger: Logger;
 }
 
@@ -134,6 +136,8 @@ async function copyJob(
   recorder.pin(manifestDigest(await ends.source.getManifest(undefined, signal)));
   return await copyImage(ends, spec.options, {
     blobs: deps.blobs,
+    // Nobody waits for another tenant's source.
+    flight: (blob) => deps.flight(`${tenant}/${blob}`),
     report: recorder.report,
     signal,
   });
@@ -170,7 +174,7 @@ async function end(
 }
 
 function resultOf(
-  { digest, mediaType, sourceDigest, signatures, skipped }: CopyResult,
+  { digest, mediaType, sourceDigest, signatures, referrers, skipped }: CopyResult,
   durationMs: number,
   bytesCopied: number,
 ) {
@@ -179,6 +183,7 @@ function resultOf(
     manifestDigest: digest,
     manifestMediaType: mediaType,
     signatures,
+    referrers,
     skipped,
     durationMs,
     bytesCopied,

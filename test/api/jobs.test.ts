@@ -16,6 +16,7 @@ const RESULT = {
   manifestDigest: digestOf(MANIFEST.bytes),
   manifestMediaType: MANIFEST.mediaType,
   signatures: 0,
+  referrers: 0,
   skipped: false,
   durationMs: 5,
   bytesCopied: 7,

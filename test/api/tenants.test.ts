@@ -95,6 +95,7 @@ test("a tenant has no way to another's job: every address answers 404 and nothin
     manifestDigest: digest,
     manifestMediaType: MANIFEST.mediaType,
     signatures: 0,
+    referrers: 0,
     skipped: false,
     durationMs: 1,
     bytesCopied: 1,

@@ -16,6 +16,7 @@ const RESULT = {
   manifestDigest: DIGEST,
   manifestMediaType: "application/vnd.oci.image.manifest.v1+json",
   signatures: 0,
+  referrers: 0,
   skipped: false,
   durationMs: 1,
   bytesCopied: 1,

@@ -27,6 +27,7 @@ const RESULT: JobResult = {
   manifestDigest: DIGEST,
   manifestMediaType: "application/vnd.oci.image.manifest.v1+json",
   signatures: 0,
+  referrers: 0,
   skipped: false,
   durationMs: 5,
   bytesCopied: 7,

@@ -1,7 +1,7 @@
 // Images and lists for tests: deterministic, so that a digest in a failure means the same on every machine.
 
 import { createCipheriv, createHash } from "node:crypto";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Descriptor } from "../../src/image/blob-info.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import type { RawManifest } from "../../src/image/manifest/manifest.ts";
@@ -37,6 +37,8 @@ export interface ImageOptions {
   /** How many small real layers (gzipped tars), or the exact sizes in bytes of layers that only look like gzip. Default 2. */
   readonly layers?: number | readonly number[];
   readonly mediaTypes?: "oci" | "docker";
+  /** Of small real layers; default gzip. */
+  readonly compression?: "gzip" | "zstd" | "none";
   readonly platform?: Platform;
   /** Another seed, other bytes. */
   readonly seed?: string;
@@ -48,6 +50,7 @@ export function makeImage(options: ImageOptions = {}): TestImage {
   const {
     layers = 2,
     mediaTypes = "oci",
+    compression = "gzip",
     platform = { os: "linux", architecture: "amd64" },
     seed = "",
     config: more = {},
@@ -55,7 +58,7 @@ export function makeImage(options: ImageOptions = {}): TestImage {
   const docker = mediaTypes === "docker";
   const made = (
     typeof layers === "number" ? Array.from({ length: layers }, () => undefined) : layers
-  ).map((size, i) => makeLayer(`${seed}/${i}`, size));
+  ).map((size, i) => makeLayer(`${seed}/${i}`, size, compression));
   const config = Buffer.from(
     JSON.stringify({
       created: "2024-01-01T00:00:00Z",
@@ -67,9 +70,7 @@ export function makeImage(options: ImageOptions = {}): TestImage {
     }),
   );
   const configDescriptor = descriptorOf(config, docker ? DOCKER_CONFIG : OCI_CONFIG);
-  const descriptors = made.map(({ bytes }) =>
-    descriptorOf(bytes, docker ? `${DOCKER_LAYER}.gzip` : `${OCI_LAYER}+gzip`),
-  );
+  const descriptors = made.map(({ bytes }) => descriptorOf(bytes, layerType(docker, compression)));
   const manifest = toManifest(docker ? SCHEMA2 : OCI_MANIFEST, {
     config: configDescriptor,
     layers: descriptors,
@@ -106,13 +107,27 @@ export function seededBytes(seed: string, size: number): Buffer {
   return createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(size));
 }
 
-function makeLayer(seed: string, size: number | undefined): { bytes: Buffer; diffId: Digest } {
+const layerType = (docker: boolean, compression: NonNullable<ImageOptions["compression"]>) =>
+  (docker ? DOCKER_LAYER : OCI_LAYER) +
+  (compression === "none" ? "" : `${docker ? "." : "+"}${compression}`);
+
+const COMPRESS = {
+  gzip: (tar: Buffer) => gzipSync(tar),
+  zstd: (tar: Buffer) => zstdCompressSync(tar),
+  none: (tar: Buffer) => tar,
+} as const;
+
+function makeLayer(
+  seed: string,
+  size: number | undefined,
+  compression: NonNullable<ImageOptions["compression"]>,
+): { bytes: Buffer; diffId: Digest } {
   if (size === undefined) {
     const tar = makeTar(
       `layer-${seed.replaceAll("/", "-")}.txt`,
       seededBytes(seed, 500).toString("base64"),
     );
-    return { bytes: gzipSync(tar), diffId: digestOf(tar) };
+    return { bytes: COMPRESS[compression](tar), diffId: digestOf(tar) };
   }
   const bytes = seededBytes(seed, size);
   Buffer.from([0x1f, 0x8b, 0x08]).copy(bytes);

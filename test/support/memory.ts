@@ -85,6 +85,8 @@ export class MemoryDestination implements Destination {
   readonly log: string[] = [];
   /** Blobs that can be mounted, from wherever. */
   readonly mountable = new Set<Digest>();
+  /** Manifest types that it refuses, though it lists them. */
+  readonly refused = new Set<string>();
   /** The most blobs that were being stored at once. */
   peak = 0;
   #storing = 0;
@@ -130,6 +132,11 @@ export class MemoryDestination implements Destination {
   }
 
   async putManifest(manifest: RawManifest, instance: Digest | undefined) {
+    if (this.refused.has(manifest.mediaType))
+      throw new CopyError("manifest_rejected", `no ${manifest.mediaType} here`, {
+        side: "destination",
+        upstream: { status: 400, code: "MANIFEST_INVALID" },
+      });
     this.manifests.set(instance ?? "top", manifest);
     this.log.push(`manifest ${instance ?? "top"}`);
   }

@@ -16,7 +16,11 @@ const MOST_CHUNKS = 200_000;
 const digestOf = (hash: Hash): string => `sha256:${hash.digest("hex")}`;
 
 /** Takes `size` bytes, at least one, and writes them. Throws `layer_invalid` if there are fewer. */
-export function writeContent(source: ByteSource, size: number, frames: FrameWriter): WrittenContent {
+export function writeContent(
+  source: ByteSource,
+  size: number,
+  frames: FrameWriter,
+): WrittenContent {
   const writer = new ContentWriter(size, frames);
   for (let left = size; left > 0;) {
     const piece = source.some(left);

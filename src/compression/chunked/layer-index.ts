@@ -143,7 +143,13 @@ const entryOf = (header: TarHeader): object => ({
   xattrs: Object.keys(header.xattrs).length > 0 ? header.xattrs : undefined,
 });
 
-const chunkOf = ({ offset, chunkOffset, chunkSize, chunkDigest, isHole }: WrittenChunk): object => ({
+const chunkOf = ({
+  offset,
+  chunkOffset,
+  chunkSize,
+  chunkDigest,
+  isHole,
+}: WrittenChunk): object => ({
   offset,
   chunkSize,
   chunkOffset: orAbsent(chunkOffset),

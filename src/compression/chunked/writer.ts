@@ -90,7 +90,8 @@ function writeIndex(index: IndexBytes, frames: FrameWriter): Readonly<Record<str
     [splitOffset, split.length, splitBytes],
   ] as const;
   const footer = Buffer.alloc(64);
-  for (const [at, number] of numbers.flat().entries()) footer.writeBigUInt64LE(BigInt(number), at * 8);
+  for (const [at, number] of numbers.flat().entries())
+    footer.writeBigUInt64LE(BigInt(number), at * 8);
   FOOTER_MAGIC.copy(footer, 56);
   frames.skippable(footer);
   return {

@@ -58,7 +58,11 @@ export class LzmaState {
 
   /** By the byte that holds lc, lp and pb. */
   static of(properties: number): LzmaState {
-    const [lc, lp, pb] = [properties % 9, Math.floor(properties / 9) % 5, Math.floor(properties / 45)];
+    const [lc, lp, pb] = [
+      properties % 9,
+      Math.floor(properties / 9) % 5,
+      Math.floor(properties / 45),
+    ];
     if (pb > 4 || lc + lp > 4)
       throw layerInvalid("the layer's xz data is damaged (no such properties)");
     return new LzmaState(lc, lp, pb);

@@ -6,8 +6,7 @@ import { Dictionary } from "./dictionary.ts";
 import { LzmaState } from "./lzma.ts";
 import { RangeDecoder } from "./range-decoder.ts";
 
-const damaged = (what: string): Error =>
-  layerInvalid(`the layer's xz data is damaged (${what})`);
+const damaged = (what: string): Error => layerInvalid(`the layer's xz data is damaged (${what})`);
 
 export class Lzma2 {
   readonly #source: ByteSource;

@@ -16,8 +16,7 @@ const MOST_DICTIONARY = 128 * 1024 * 1024;
 
 type Write = (bytes: Uint8Array) => void;
 
-const damaged = (what: string): Error =>
-  layerInvalid(`the layer's xz data is damaged (${what})`);
+const damaged = (what: string): Error => layerInvalid(`the layer's xz data is damaged (${what})`);
 
 function check(holds: boolean, what: string): void {
   if (!holds) throw damaged(what);

@@ -1,15 +1,15 @@
 import { CopyError } from "../../errors.ts";
-import type { Descriptor } from "../../image/blob-info.ts";
+import type { NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, hashFor } from "../../image/digest.ts";
 import type { Step } from "../interfaces.ts";
 
 /**
- * Fails with `digest_mismatch` or `size_mismatch` if the bytes are not those that the descriptor names. The chunk that completes the
- * blob is lent only when the digest fits, so that no destination ever holds all bytes of a wrong blob; reading stops at the first
- * byte too many.
+ * Fails with `digest_mismatch` or `size_mismatch` if the bytes are not those that the blob's name and size say. Where the size is
+ * known, the chunk that completes the blob is lent only when the digest fits, so that no destination ever holds all bytes of a wrong
+ * blob; reading stops at the first byte too many.
  */
 export const verify =
-  (expected: Descriptor): Step =>
+  (expected: NamedBlob): Step =>
   ({ content, info }) => ({
     info,
     content: {
@@ -23,7 +23,7 @@ export const verify =
             received += chunk.length;
             hash.update(chunk);
             const error =
-              received < expected.size
+              expected.size === undefined || received < expected.size
                 ? undefined
                 : fault(expected, received, () => hash.digest("hex"));
             if (error === undefined) return sink(chunk, release);
@@ -44,12 +44,12 @@ export const verify =
 
 /** What is wrong with a blob of which `received` bytes came; `hex` is asked for only if the length fits. */
 function fault(
-  { digest, size }: Descriptor,
+  { digest, size }: NamedBlob,
   received: number,
   hex: () => string,
 ): CopyError | undefined {
   const context = { side: "source", phase: "blob", digest } as const;
-  if (received !== size)
+  if (size !== undefined && received !== size)
     return new CopyError(
       "size_mismatch",
       `expected ${size} bytes, got ${received < size ? received : "more"}`,

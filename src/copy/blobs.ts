@@ -1,0 +1,85 @@
+// The blobs of an image side by side, under the limits of the copy and of the cluster.
+
+import { asItWas, copyBlob, isForeign, placeOf } from "./blob.ts";
+import { group } from "./group.ts";
+import type { Copy, Prepared } from "./prepare.ts";
+import type { BlobOutcome, BlobTask } from "./task.ts";
+
+/** The layers in their order; the config beside them, where it stays what it is. */
+export async function copyBlobs(
+  copy: Copy,
+  { layers, config, types, image }: Prepared,
+  signal: AbortSignal,
+): Promise<readonly BlobOutcome[]> {
+  const {
+    control: { report },
+  } = copy;
+  const blobs = [
+    ...layers,
+    ...(config !== undefined && types.preferred === image.mediaType ? [config] : []),
+  ];
+  report({ type: "planned", artifacts: unique(blobs).map(({ artifact }) => artifact) });
+  const outcomes: BlobOutcome[] = [];
+  await group(
+    signal,
+    blobs.map((blob, i) => async (either) => {
+      outcomes[i] = await copyBlobOnce(copy, blob, either);
+    }),
+  );
+  return outcomes.slice(0, layers.length);
+}
+
+const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
+  ...new Map(blobs.map((task) => [task.blob.digest, task] as const)).values(),
+];
+
+/** A blob that several images share, or one image several times, is moved once for each form that it is wanted in. */
+export function copyBlobOnce(
+  copy: Copy,
+  task: BlobTask,
+  signal: AbortSignal,
+): Promise<BlobOutcome> {
+  const { blobs } = copy;
+  const { blob, artifact, wish, mayConvert, needsDiffId } = task;
+  const key = JSON.stringify([
+    blob.digest,
+    artifact.kind,
+    blob.mediaType,
+    wish,
+    mayConvert,
+    needsDiffId,
+    blob.annotations,
+  ]);
+  const begun = blobs.get(key);
+  if (begun !== undefined) return begun;
+  const outcome = copyInTurn(copy, task, signal);
+  blobs.set(key, outcome);
+  return outcome;
+}
+
+/** Again and again, while other copies move the same blob to the same place: whoever waits for them holds no permit. */
+async function copyInTurn(
+  { ends, options, control, parallel }: Copy,
+  task: BlobTask,
+  signal: AbortSignal,
+): Promise<BlobOutcome> {
+  const { artifact } = task;
+  if (isForeign(task, ends, options)) {
+    control.report({ type: "blob-skipped", artifact, reason: "foreign" });
+    return { update: asItWas(task) };
+  }
+  control.report({
+    type: "report",
+    message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${artifact.digest}`,
+  });
+  for (;;) {
+    const outcome = await parallel.run(
+      (own) =>
+        control.blobs.run((permitted) => copyBlob(task, ends, options, control, permitted), own),
+      signal,
+    );
+    if (outcome !== undefined) return outcome;
+    const place = placeOf(task, ends);
+    if (place !== undefined) await control.flight?.(place).ended(signal);
+  }
+}

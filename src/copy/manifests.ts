@@ -1,0 +1,155 @@
+// Config and manifest of an image, type after type until the destination takes one (semantics 3.3, 3.10).
+
+import { fromBuffer, type Bytes } from "../bytes.ts";
+import { CopyError } from "../errors.ts";
+import type { Descriptor } from "../image/blob-info.ts";
+import type { Digest } from "../image/digest.ts";
+import { editManifest, type EditedManifest, type ManifestEdit } from "../image/manifest/edit.ts";
+import { EMPTY_LAYER } from "../image/manifest/empty-layer.ts";
+import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
+import { DOCKER_LAYER, isSchema1 } from "../image/media-types.ts";
+import { blamed, blameSource } from "./blame.ts";
+import { copyBlobOnce } from "./blobs.ts";
+import { configTask, type Copy, type Prepared } from "./prepare.ts";
+import { verify } from "./pipeline/verify.ts";
+import type { BlobOutcome } from "./task.ts";
+import { typeByType } from "./type-by-type.ts";
+
+/** Bytes of a config that is looked into (containers/image reads no more). */
+const CONFIG_LIMIT = 4 * 1024 * 1024;
+
+export interface WrittenManifest {
+  readonly manifest: RawManifest;
+  readonly digest: Digest;
+}
+
+/** Writes the image's manifest, changed as its layers and the destination's type demand, and a config where a new one is needed. */
+export const writeImage = (
+  copy: Copy,
+  prepared: Prepared,
+  outcomes: readonly BlobOutcome[],
+  signal: AbortSignal,
+): Promise<WrittenManifest> =>
+  typeByType(prepared.types, (type) => writeAs(copy, prepared, outcomes, type, signal), signal);
+
+async function writeAs(
+  copy: Copy,
+  prepared: Prepared,
+  outcomes: readonly BlobOutcome[],
+  type: string,
+  signal: AbortSignal,
+): Promise<WrittenManifest> {
+  const {
+    ends: { destination },
+    control: { report },
+  } = copy;
+  const edited = await editedAs(copy, prepared, outcomes, type, signal);
+  if (edited.needsEmptyLayer)
+    await destination.putBlob(
+      {
+        content: fromBuffer(EMPTY_LAYER.bytes),
+        info: {
+          mediaType: `${DOCKER_LAYER}.gzip`,
+          digest: EMPTY_LAYER.digest,
+          size: EMPTY_LAYER.bytes.length,
+        },
+      },
+      signal,
+    );
+  await putConfig(copy, prepared, edited, type, signal);
+  report({ type: "report", message: "Writing manifest to image destination" });
+  const { manifest } = edited;
+  const digest = manifest === prepared.manifest ? prepared.digest : manifestDigest(manifest);
+  // An image that is written as it was read keeps the name that its list has for it.
+  const instance =
+    prepared.instance && (manifest === prepared.manifest ? prepared.instance : digest);
+  await destination.putManifest(manifest, instance, signal);
+  return { manifest, digest: instance ?? digest };
+}
+
+/** The manifest as this type; the very bytes that were read where nothing is to change. */
+async function editedAs(
+  copy: Copy,
+  prepared: Prepared,
+  outcomes: readonly BlobOutcome[],
+  type: string,
+  signal: AbortSignal,
+): Promise<EditedManifest> {
+  const { manifest, image, embedded, layers } = prepared;
+  const changed = layers.some(({ blob }, i) => outcomes[i]?.update.digest !== blob.digest);
+  const converts = type !== image.mediaType && !(isSchema1(type) && isSchema1(image.mediaType));
+  if (!changed && !converts && embedded === undefined) return { manifest, needsEmptyLayer: false };
+  const diffIds = outcomes.flatMap(({ diffId }) => diffId ?? []);
+  const edit: ManifestEdit = {
+    ...(converts && { mediaType: type }),
+    // Sizes and digests: a conversion from schema 1 needs them, too, for that tells none.
+    ...((changed || isSchema1(image.mediaType)) && {
+      layers: outcomes.map(({ update }) => update),
+    }),
+    ...(diffIds.length === layers.length && { diffIds }),
+    ...(embedded !== undefined && { embeddedReference: embedded }),
+  };
+  const config =
+    converts && image.config ? await readConfig(copy, image.config, signal) : undefined;
+  return editManifest(manifest, edit, config);
+}
+
+/** A config's bytes, which are those that its manifest names. Throws `manifest_invalid` where there are too many. */
+export async function readConfig(
+  { ends: { source } }: Copy,
+  config: Descriptor,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const at = { side: "source", phase: "config", digest: config.digest } as const;
+  if (config.size > CONFIG_LIMIT)
+    throw new CopyError(
+      "manifest_invalid",
+      `the config has ${config.size} bytes, more than ${CONFIG_LIMIT}: the manifest cannot be converted`,
+      at,
+    );
+  const { content } = await blamed(at, signal, () => source.getBlob(config, signal));
+  const verified = verify(config)(blameSource(at)({ content, info: config }));
+  return collect(verified.content, signal);
+}
+
+async function collect(content: Bytes, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await content.pour((chunk, release) => {
+    chunks.push(Buffer.from(chunk));
+    release();
+  }, signal);
+  return Buffer.concat(chunks);
+}
+
+/** Stores the config that the manifest names; one that did not change was copied beside the layers where the type did not change. */
+async function putConfig(
+  copy: Copy,
+  { config }: Prepared,
+  edited: EditedManifest,
+  type: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const {
+    ends: { destination },
+    control: { report },
+  } = copy;
+  if (edited.config === undefined) {
+    if (config !== undefined && !isSchema1(type)) await copyBlobOnce(copy, config, signal);
+    return;
+  }
+  const { descriptor, bytes } = edited.config;
+  const { artifact } = configTask(descriptor, { layers: "preserve", required: false, types: [] });
+  report({ type: "report", message: `Copying config ${descriptor.digest}` });
+  report({ type: "planned", artifacts: [artifact] });
+  const at = { side: "destination", phase: "blob", digest: descriptor.digest } as const;
+  await blamed(at, signal, async () => {
+    if ((await destination.findBlob(descriptor, signal)) !== undefined)
+      return report({ type: "blob-skipped", artifact, reason: "exists" });
+    report({ type: "blob-new", artifact });
+    const stored = await destination.putBlob(
+      { content: fromBuffer(bytes), info: descriptor },
+      signal,
+    );
+    report({ type: "blob-done", artifact, offset: bytes.length, bytesStored: stored.size });
+  });
+}

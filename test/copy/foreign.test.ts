@@ -72,6 +72,8 @@ async function copyForeign(
     (result) => ({ result }),
     (error: unknown) => ({ error }),
   );
+  // What a failed copy has built goes with its destination.
+  await destination[Symbol.asyncDispose]();
   const files = (await filesBelow(dir.path)).filter((file) => !file.startsWith("from/"));
   return { outcome, events, files, image, layer, dir, asked: host.requests.length };
 }

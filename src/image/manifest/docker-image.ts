@@ -5,7 +5,7 @@ import { goString, goStringMap, goStrings, goStruct, unlessEmpty, type Json } fr
 import type { GoStruct } from "../go-struct.ts";
 import { goSet } from "./config.ts";
 
-/** The fields that belong to a config, in no order. */
+/** The fields that belong to a config, in no order. Throws where docker could not read them. */
 export function dockerImageFields(image: GoStruct): readonly (readonly [string, Json])[] {
   const fields = {
     comment: unlessEmpty(image.string("comment"), goString),

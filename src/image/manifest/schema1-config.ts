@@ -44,11 +44,12 @@ export function configOf(
 
 /** Docker before 1.8.3 left out fields that later versions must have: its texts are written anew, others stay what they are. */
 function topFields(text: string): Iterable<readonly [string, Json]> {
-  return readConfig(Buffer.from(text), (image) =>
-    isOlder(image.string("docker_version"), "1.8.3")
-      ? dockerImageFields(image)
-      : Array.from(rawMembers(text), ([name, value]) => [name, goRaw(value)] as const),
-  );
+  return readConfig(Buffer.from(text), (image) => {
+    const anew = dockerImageFields(image);
+    return isOlder(image.string("docker_version"), "1.8.3")
+      ? anew
+      : Array.from(rawMembers(text), ([name, value]) => [name, goRaw(value)] as const);
+  });
 }
 
 /** Compares versions number by number; what is no number counts as 0. No version is not an old one. */
@@ -96,6 +97,8 @@ export function schema1Of(
   readonly layersOf: readonly (number | undefined)[];
 } {
   return readConfig(config, (image) => {
+    // What docker could not read must not reach it as a text that nobody checks.
+    dockerImageFields(image);
     const steps = stepsOf(image.structs("history") ?? [], layers);
     const top = steps.at(-1);
     if (top === undefined)

@@ -10,7 +10,7 @@ import { editManifest } from "../../../src/image/manifest/edit.ts";
 import { EMPTY_LAYER } from "../../../src/image/manifest/empty-layer.ts";
 import { manifestDigest } from "../../../src/image/manifest/manifest.ts";
 import { parseImage } from "../../../src/image/manifest/parse.ts";
-import { parseSchema1 } from "../../../src/image/manifest/schema1.ts";
+import { parseSchema1, writeSchema1 } from "../../../src/image/manifest/schema1.ts";
 import {
   DOCKER_LAYER,
   OCI_LAYER,
@@ -98,6 +98,21 @@ test("schema 1 becomes another type with the sizes, types and diffIDs of its lay
       error.code === "manifest_rejected" &&
       /uncompressed/.test(error.message),
   );
+});
+
+test("what docker could not read becomes neither schema 1 nor comes from it", () => {
+  const invalid = (error: unknown) =>
+    error instanceof CopyError &&
+    error.code === "manifest_invalid" &&
+    /`config.MacAddress`/.test(error.message);
+  const config = Buffer.from('{"config":{"MacAddress":5},"history":[{"empty_layer":true}]}');
+  const source = imageManifest(SCHEMA2, []);
+  assert.throws(() => editManifest(source, { mediaType: SCHEMA1 }, config), invalid);
+  const v1Compatibility = `{"id":"${"a".repeat(64)}","config":{"MacAddress":5}}`;
+  const entries = [{ blobSum: digest("a"), v1Compatibility }] as const;
+  const manifest = writeSchema1({ name: "", tag: "", architecture: "", entries });
+  const edit = { mediaType: SCHEMA2, layers: [update("a")], diffIds: [digest("a")] };
+  assert.throws(() => editManifest(manifest, edit, undefined), invalid);
 });
 
 test("schema 1 of empty layers only becomes an image without layers", () => {

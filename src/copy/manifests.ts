@@ -1,22 +1,17 @@
 // Config and manifest of an image, type after type until the destination takes one (semantics 3.3, 3.10).
 
-import { fromBuffer, type Bytes } from "../bytes.ts";
-import { CopyError } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import { fromBuffer } from "../bytes.ts";
 import type { Digest } from "../image/digest.ts";
 import { editManifest, type EditedManifest, type ManifestEdit } from "../image/manifest/edit.ts";
 import { EMPTY_LAYER } from "../image/manifest/empty-layer.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { DOCKER_LAYER, isSchema1 } from "../image/media-types.ts";
-import { blamed, blameSource } from "./blame.ts";
+import { blamed } from "./blame.ts";
 import { copyBlobOnce } from "./blobs.ts";
+import { getConfig } from "./config.ts";
 import { configTask, type Copy, type Prepared } from "./prepare.ts";
-import { verify } from "./pipeline/verify.ts";
 import type { BlobOutcome } from "./task.ts";
 import { typeByType } from "./type-by-type.ts";
-
-/** Bytes of a config that is looked into (containers/image reads no more). */
-const CONFIG_LIMIT = 4 * 1024 * 1024;
 
 export interface WrittenManifest {
   readonly manifest: RawManifest;
@@ -90,35 +85,8 @@ async function editedAs(
     ...(embedded !== undefined && { embeddedReference: embedded }),
   };
   const config =
-    converts && image.config ? await readConfig(copy, image.config, signal) : undefined;
+    converts && image.config ? await getConfig(copy.ends.source, image.config, signal) : undefined;
   return editManifest(manifest, edit, config);
-}
-
-/** A config's bytes, which are those that its manifest names. Throws `manifest_invalid` where there are too many. */
-export async function readConfig(
-  { ends: { source } }: Copy,
-  config: Descriptor,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const at = { side: "source", phase: "config", digest: config.digest } as const;
-  if (config.size > CONFIG_LIMIT)
-    throw new CopyError(
-      "manifest_invalid",
-      `the config has ${config.size} bytes, more than ${CONFIG_LIMIT}: the manifest cannot be converted`,
-      at,
-    );
-  const { content } = await blamed(at, signal, () => source.getBlob(config, signal));
-  const verified = verify(config)(blameSource(at)({ content, info: config }));
-  return collect(verified.content, signal);
-}
-
-async function collect(content: Bytes, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  await content.pour((chunk, release) => {
-    chunks.push(Buffer.from(chunk));
-    release();
-  }, signal);
-  return Buffer.concat(chunks);
 }
 
 /** Stores the config that the manifest names; one that did not change was copied beside the layers where the type did not change. */

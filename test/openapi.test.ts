@@ -210,6 +210,10 @@ test("answers about images are what the document says", async () => {
     const body = { reference: `docker://${registry.host}/${reference}`, context };
     conforms(schema, (await api.request("POST", path, { body })).body);
   }
+  const options = { imageListSelection: "all" };
+  const ends = { source: `docker://${registry.host}/app:list`, destination: "dir:x" };
+  const order = { ...ends, options, sourceContext: context };
+  conforms("Plan", (await api.request("POST", "/v1/plans", { body: order })).body);
 });
 
 test("the check of answers sees what is not in the document", () => {

@@ -1,5 +1,6 @@
 // Examples for openapi.yaml; the linter holds them to the schemas.
 
+import type { CopyPlan } from "../copy/plan.ts";
 import type { Problem } from "../jobs/record.ts";
 import type { JobView } from "../jobs/view.ts";
 
@@ -80,6 +81,61 @@ export const JOB: JobView = {
     manifest: `/v1/jobs/${ID}/manifest`,
   },
 };
+
+const INSTANCE = "sha256:5d3a5b8c1d7cf0d8b0a9b9c3f6a1e2d4c5b6a7980f1e2d3c4b5a69788796a5b4";
+const PLATFORM = { os: "linux", architecture: "amd64" };
+const OCI = "application/vnd.oci.image";
+const CONFIG = {
+  digest: "sha256:0a21bc7c1a2b8a4ee8ac6d3fa7c0d5a1f7d6b2f1f4a6a2b3c4d5e6f708192a3b",
+  size: 7023,
+  mediaType: `${OCI}.config.v1+json`,
+} as const;
+const LAYER = {
+  digest: "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
+  size: 31_450_257,
+  mediaType: `${OCI}.layer.v1.tar+gzip`,
+} as const;
+
+export const PLAN: CopyPlan = {
+  source: { digest: DIGEST, mediaType: `${OCI}.index.v1+json` },
+  destination: { exists: false, digest: null },
+  manifests: [
+    {
+      digest: INSTANCE,
+      mediaType: `${OCI}.manifest.v1+json`,
+      platform: PLATFORM,
+      action: "copy",
+      to: null,
+      reason: null,
+    },
+  ],
+  blobs: [
+    { ...LAYER, kind: "layer", action: "mount", from: "team/base" },
+    { ...CONFIG, kind: "config", action: "copy", from: null },
+  ],
+  bytes: { total: 31_457_280, toCopy: 7023, toReuse: 31_450_257 },
+};
+
+export const INSPECTION = {
+  digest: DIGEST,
+  mediaType: `${OCI}.index.v1+json`,
+  size: 525,
+  platforms: [{ ...PLATFORM, variant: null, osVersion: null, digest: INSTANCE }],
+  image: INSTANCE,
+  layers: [{ ...LAYER, annotations: {} }],
+  config: {
+    ...PLATFORM,
+    variant: null,
+    created: "2026-01-01T00:00:00Z",
+    author: null,
+    dockerVersion: null,
+    labels: { "org.opencontainers.image.version": "1.2" },
+    env: ["PATH=/usr/local/bin:/usr/bin"],
+    entrypoint: ["/app"],
+    cmd: [],
+  },
+  signatures: [],
+} as const;
 
 export const PROBLEM: Problem = {
   type: "/docs#code-invalid_request",

@@ -1,6 +1,7 @@
 // What the requests may hold that look at images and change nothing, and what their answers hold.
 
 import { Type, type Static, type TSchema } from "typebox";
+import { INSPECTION } from "./examples.ts";
 import { problemsOf, STATUSES } from "./answers.ts";
 import { flag, strict } from "./option-schemas.ts";
 import { reference, side, SourceContext } from "./schemas.ts";
@@ -141,7 +142,7 @@ export const Inspection = Type.Object(
     config: nullable(Config, "Null: there is no image for the platform, or it is an artifact."),
     signatures: Signatures,
   },
-  { ...strict, $id: "Inspection" },
+  { ...strict, $id: "Inspection", examples: [INSPECTION] },
 );
 export type Inspection = Static<typeof Inspection>;
 

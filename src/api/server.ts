@@ -1,5 +1,5 @@
 // The HTTP side: routes, and what holds for all of them. It keeps no state but open streams: any number of API processes serve the
-// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts, inspect.ts, tags.ts and health.ts are the routes, problem.ts
+// same jobs. schemas.ts and request.ts say what a request may be, jobs.ts, events.ts, inspect.ts, plans.ts, tags.ts and health.ts are the routes, problem.ts
 // turns every error into its answer, docs.ts makes openapi.yaml of it all.
 
 import { fastify, LogController, type FastifyBaseLogger } from "fastify";
@@ -15,6 +15,8 @@ import { addInspectRoute } from "./inspect.ts";
 import { addJobRoutes } from "./jobs.ts";
 import { LOOKUP_SCHEMAS } from "./lookup-schemas.ts";
 import { Lookups } from "./lookups.ts";
+import { Plan } from "./plan-schemas.ts";
+import { addPlanRoute } from "./plans.ts";
 import { pathOf, rawProblem, RequestFault, sendProblem } from "./problem.ts";
 import { JobRequest } from "./schemas.ts";
 import { Streams } from "./sse.ts";
@@ -39,8 +41,8 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addNotFound(app);
   addAccessLog(app);
   await addDocs(app);
-  for (const schema of [JobRequest, ...ANSWER_SCHEMAS, ...EVENT_SCHEMAS, ...LOOKUP_SCHEMAS])
-    app.addSchema(schema);
+  const schemas = [JobRequest, ...ANSWER_SCHEMAS, ...EVENT_SCHEMAS, ...LOOKUP_SCHEMAS, Plan];
+  for (const schema of schemas) app.addSchema(schema);
   addHealthRoutes(app, deps);
   const streams = new Streams();
   app.addHook("preClose", async () => streams.close());
@@ -55,6 +57,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
       addJobRoutes(v1, deps);
       addEventRoutes(v1, deps, streams);
       addInspectRoute(v1, deps, lookups);
+      addPlanRoute(v1, deps, lookups);
       addTagsRoute(v1, deps, lookups);
     },
     { prefix: "/v1" },

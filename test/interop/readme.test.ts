@@ -21,18 +21,22 @@ test("the README's curl lines do what it says", { skip: missing("curl") }, async
   const commands = block
     .replaceAll("\\\n", " ")
     .replaceAll("http://127.0.0.1:8080", service.url)
-    .replace("docker://registry.example.com/team/app:1.2", `docker://${registry.host}/team/app:1.2`)
-    .replace('"options":', '"sourceContext": { "tlsVerify": false }, "options":')
-    .replace(/'\{[^']+\}'/, (json) => json.replaceAll("\n", " "))
+    .replaceAll("docker://registry.example.com", `docker://${registry.host}`)
+    .replaceAll('"source":', '"sourceContext": { "tlsVerify": false }, "source":')
+    .replaceAll('"reference":', '"context": { "tlsVerify": false }, "reference":')
+    .replaceAll(/'\{[^']+\}'/g, (json) => json.replaceAll("\n", " "))
     .split("\n")
     .filter((line) => line.startsWith("curl"));
-  assert.equal(commands.length, 7);
+  assert.equal(commands.length, 10);
 
   let id = "";
   const run = async (command: string | undefined) =>
     (await promisify(execFile)("sh", ["-c", command ?? ""], { env: { ...process.env, ID: id } }))
       .stdout;
-  const [post, list, wait, events, cancel, retry, manifest] = commands;
+  const [tags, inspect, plan, post, list, wait, events, cancel, retry, manifest] = commands;
+  assert.deepEqual((JSON.parse(await run(tags)) as { tags: string[] }).tags, ["1.2"]);
+  assert.equal((JSON.parse(await run(inspect)) as { digest: string }).digest, image.digest);
+  assert.equal((JSON.parse(await run(plan)) as { blobs: unknown[] }).blobs.length, 3);
   id = (JSON.parse(await run(post)) as { id: string }).id;
   assert.equal((JSON.parse(await run(list)) as { items: { id: string }[] }).items[0]?.id, id);
   await run(wait);

@@ -12,7 +12,7 @@ import type { CopyControl, CopyEnds, CopyResult } from "./interfaces.ts";
 import type { CopyOptions } from "./options.ts";
 import { copyMultiple, getInstance } from "./multiple.ts";
 import { LocalSemaphore } from "./semaphore.ts";
-import type { Copy } from "./prepare.ts";
+import type { Copy, Order } from "./prepare.ts";
 import { checkReferrers, ReferrerCopy } from "./referrers.ts";
 import { copySingle, type Written } from "./single.ts";
 
@@ -81,7 +81,8 @@ async function copyReferrers(
     source,
     destination,
     report,
-    copyImage: (manifest, instance, own) => copySingle(copy, { manifest, instance, may }, own),
+    copyImage: (manifest, instance, own) =>
+      copySingle(copy, { manifest, from: instance, instance, may }, own),
   });
   for (const subject of subjects) await referrers.copyOf(subject, signal);
   return referrers.copied;
@@ -108,15 +109,20 @@ async function copyTop(copy: Copy, top: RawManifest, signal: AbortSignal): Promi
   const target = await chooseTarget(copy, top, signal);
   return target.type === "list"
     ? copyMultiple(copy, target.manifest, signal)
-    : copySingle(copy, { manifest: target.manifest, instance: undefined }, signal);
+    : copySingle(copy, target.order, signal);
 }
+
+/** A list with what was chosen of it, or one image. */
+export type Target =
+  | { readonly type: "list"; readonly manifest: RawManifest }
+  | { readonly type: "image"; readonly order: Order };
 
 /** What is copied of what the source reference names: it, or one image of it. Throws where an option has no meaning for it. */
 export async function chooseTarget(
   { ends: { source, platform, host }, options }: Copy,
   top: RawManifest,
   signal: AbortSignal,
-): Promise<{ readonly type: "image" | "list"; readonly manifest: RawManifest }> {
+): Promise<Target> {
   if (isList(top.mediaType) && options.imageListSelection !== "system")
     return { type: "list", manifest: top };
   for (const field of ["ensureCompressionVariantsExist", "removeListSignatures"] as const) {
@@ -128,7 +134,10 @@ export async function chooseTarget(
       { side: "source", errors: [{ pointer: `/options/${field}`, detail: "needs a list" }] },
     );
   }
-  if (!isList(top.mediaType)) return { type: "image", manifest: top };
+  const instance = undefined;
+  if (!isList(top.mediaType))
+    return { type: "image", order: { manifest: top, from: undefined, instance } };
   const chosen = chooseInstance(parseList(top), platform, host, options.preferGzipInstances);
-  return { type: "image", manifest: await getInstance(source, chosen, signal) };
+  const manifest = await getInstance(source, chosen, signal);
+  return { type: "image", order: { manifest, from: chosen.digest, instance } };
 }

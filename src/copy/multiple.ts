@@ -133,6 +133,7 @@ async function copyInstance(
     copy,
     {
       manifest: await getInstance(source, instance, signal),
+      from: instance.digest,
       instance: instance.digest,
       may,
       ...(type === "clone" && { variant: order.variant }),
@@ -152,18 +153,39 @@ async function copyInstance(
 
 async function writeList(
   { ends: { destination, host }, control: { report } }: Copy,
-  { manifest, types }: PreparedList,
+  { manifest, types, orders, count }: PreparedList,
   operations: readonly ListOperation[],
   signal: AbortSignal,
 ): Promise<RawManifest> {
   report({ type: "report", message: "Writing manifest list to image destination" });
+  const isSparse = new Set(orders.map(({ index }) => index)).size < count;
   const write = async (mediaType: string): Promise<RawManifest> => {
     const list = editList(manifest, { mediaType, operations }, host);
-    await destination.putManifest(list, undefined, signal);
+    await destination
+      .putManifest(list, undefined, signal)
+      .catch((error: unknown) => Promise.reject(isSparse ? explained(error) : error));
     return list;
   };
   return typeByType(types, write, signal);
 }
+
+/** A registry that takes no list of images that it does not have will not take it the next time either. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof CopyError) || !MISSING.has(error.context.upstream?.code)) return error;
+  return new CopyError(
+    "manifest_rejected",
+    "the registry takes no list that names images which it does not have: copy all of them, or say `sparseManifestListAction: strip`",
+    error.context,
+    error,
+  );
+}
+
+/** Distribution-spec, "Error Codes": something that the manifest names is not there. */
+const MISSING: ReadonlySet<string | undefined> = new Set([
+  "MANIFEST_BLOB_UNKNOWN",
+  "MANIFEST_UNKNOWN",
+  "BLOB_UNKNOWN",
+]);
 
 /** An instance's manifest. The list's word and the source's must agree on what it is (reliability T19). */
 export async function getInstance(

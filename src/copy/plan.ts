@@ -90,12 +90,12 @@ async function planTop(
   top: RawManifest,
   signal: AbortSignal,
 ): Promise<{ readonly manifests: readonly ManifestPlan[]; readonly images: readonly ImagePlan[] }> {
-  const { type, manifest } = await chooseTarget(copy, top, signal);
-  if (type === "image") {
-    const order = { manifest, instance: undefined };
-    const { planned, about } = await planImage(copy, order, null, signal);
+  const target = await chooseTarget(copy, top, signal);
+  if (target.type === "image") {
+    const { planned, about } = await planImage(copy, target.order, null, signal);
     return { manifests: [about], images: [planned] };
   }
+  const { manifest } = target;
   const { types, orders, may } = await prepareList(copy, manifest, signal);
   const plans: { readonly planned: ImagePlan; readonly about: ManifestPlan }[] = [];
   for (const order of orders) {
@@ -106,7 +106,7 @@ async function planTop(
     plans.push(
       await planImage(
         copy,
-        { manifest: read, instance: instance.digest, may, ...variant },
+        { manifest: read, from: instance.digest, instance: instance.digest, may, ...variant },
         instance.platform ?? null,
         signal,
       ),

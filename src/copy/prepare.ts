@@ -42,7 +42,9 @@ export interface Copy {
 /** Which image of the source, and as what. */
 export interface Order {
   readonly manifest: RawManifest;
-  /** Its digest as an entry of a list; undefined: it becomes what the destination reference names. */
+  /** Its digest as an entry of the source's list; undefined: it is what the source reference names. */
+  readonly from: Digest | undefined;
+  /** Its digest as an entry of the destination's list; undefined: it becomes what the destination reference names. */
   readonly instance: Digest | undefined;
   /** Whether the list that it is an entry of may change; absent: there is none. */
   readonly may?: MayChange;
@@ -73,10 +75,10 @@ export async function prepareImage(
     options,
     sourceDigest,
   } = copy;
-  const { manifest, instance, variant } = order;
+  const { manifest, from, instance, variant } = order;
   if (isList(manifest.mediaType)) throw nested();
   const image = parseImage(manifest);
-  const signatures = await getSignatures(copy, instance, "image", signal);
+  const signatures = await getSignatures(copy, from, "image", signal);
   const digest = manifestDigest(manifest);
   if (instance === undefined) checkDestinationDigest(destination.digest, [digest, sourceDigest]);
   const { may: listMay = true } = order;

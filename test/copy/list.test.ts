@@ -225,3 +225,34 @@ test("of an index's images for one platform the gzip one is taken where that is 
   const second = await copy(source(), compressing(), { preferGzipInstances: true });
   assert.equal(second.result.digest, images[1]?.digest);
 });
+
+test("of a signed list the chosen image's own signatures go with it, not the list's", async () => {
+  const list = listOf();
+  const source = new MemorySource(list);
+  const [first] = list.images;
+  source.getSignatures = async (instance?: unknown) =>
+    instance === undefined
+      ? [{ bytes: Buffer.from("of the list") }]
+      : instance === first?.digest
+        ? [{ bytes: Buffer.from("of the image") }]
+        : [];
+  const destination = compressing();
+  await copy(source, destination);
+  assert.deepEqual(destination.signatures.get("top"), [{ bytes: Buffer.from("of the image") }]);
+});
+
+test("a registry that takes no sparse list is told of with what to do, and not tried again", async () => {
+  const destination = compressing();
+  destination.putManifest = async () => {
+    throw new CopyError("registry_unavailable", "404", {
+      side: "destination",
+      upstream: { status: 404, code: "MANIFEST_BLOB_UNKNOWN" },
+    });
+  };
+  const list = listOf();
+  const sparse = { imageListSelection: "specific" } as const;
+  await assert.rejects(
+    copy(new MemorySource(list), destination, sparse),
+    (error) => code("manifest_rejected")(error) && /strip/.test((error as Error).message),
+  );
+});

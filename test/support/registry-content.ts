@@ -85,10 +85,15 @@ export class Content {
     const digest = manifestDigest({ bytes, mediaType }, algorithm);
     if (byDigest !== undefined && byDigest !== digest) throw new Refusal(400, "DIGEST_INVALID");
     this.#checkManifest(repository, { bytes, mediaType });
-    const { manifests, tags } = this.#repository(repository);
-    manifests.set(digest, { bytes, mediaType, digest });
-    if (byDigest === undefined) tags.set(ref, digest);
+    this.place(repository, ref, { bytes, mediaType, digest });
     return digest;
+  }
+
+  /** Holds a manifest, whatever it is and whatever is missing, as registries do that have lost things or are older than the rules. */
+  place(repository: string, ref: string, manifest: StoredManifest): void {
+    const { manifests, tags } = this.#repository(repository);
+    manifests.set(manifest.digest, manifest);
+    if (!ref.includes(":")) tags.set(ref, manifest.digest);
   }
 
   /** A tag goes alone, a digest with all its tags. */

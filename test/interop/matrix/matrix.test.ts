@@ -1,0 +1,47 @@
+// A part of the matrix that is quick: each pair of transports once, and each option once, at changing pairs. All of it: npm run interop.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { missing } from "../../support/peers.ts";
+import { allCases } from "./cases.ts";
+import type { Case } from "./model.ts";
+import { runCase } from "./run.ts";
+import { startWorld, type World } from "./world.ts";
+
+const skip = missing("skopeo", "docker-registry", "bzip2", "xz");
+
+let world: World;
+
+before(async () => {
+  if (skip === false) world = await startWorld({ skopeos: ["skopeo"], distribution: true });
+});
+after(async () => {
+  if (skip === false) await world[Symbol.asyncDispose]();
+});
+
+/** The first input of every pair, and one case of every option. */
+function representative(cases: readonly Case[]): readonly Case[] {
+  const pairs = Map.groupBy(
+    cases.filter(({ optionName }) => optionName === "none"),
+    ({ source, destination }) => `${source} → ${destination}`,
+  );
+  const options = Map.groupBy(
+    cases.filter(({ optionName }) => optionName !== "none"),
+    ({ optionName }) => optionName,
+  );
+  return [
+    ...[...pairs.values()].map(([first]) => first),
+    ...[...options.values()].map((those, i) => those[(i * 7) % those.length]),
+  ] as Case[];
+}
+
+/** What the service cannot do yet: archives, conversion, compression. */
+const NOT_YET =
+  /archive|tarball|→ oci, (s2|s1|docker|windows|foreign s2)|uncompressed|(format|gzip|zstd)[^,]*$|, dir |besides|stripped|preferred|signed list|docker, .*index only|referrers/;
+
+for (const wanted of representative(allCases().filter(({ name }) => !NOT_YET.test(name)))) {
+  test(`as skopeo: ${wanted.name}`, { skip }, async () => {
+    const [judgement] = await runCase(world, wanted);
+    assert.notEqual(judgement?.verdict, "different", judgement?.why ?? "");
+  });
+}

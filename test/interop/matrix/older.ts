@@ -1,0 +1,36 @@
+// What older skopeos do not do yet (semantics 2.6). We follow the newest; where only an older one is installed, these are the differences
+// that it may show.
+
+import type { Made } from "./model.ts";
+
+/** Whether a version is older than the one that we follow. */
+export function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < 1 || (major === 1 && minor < 22);
+}
+
+/** Refusals of what the newest one copies. */
+const REFUSALS: readonly RegExp[] = [
+  // Docker manifests in OCI layouts.
+  /no descriptor found for reference|Error loading image ref from index\.json/,
+  // `oci:path:@0`.
+  /Invalid image @\d/,
+];
+
+export const refusedByOlder = (text: string): boolean => REFUSALS.some((words) => words.test(text));
+
+const INDEX_TYPE = ',"mediaType":"application/vnd.oci.image.index.v1+json","manifests"';
+const SPACED = '{"imageLayoutVersion": "1.0.0"}';
+
+/** Our copy as an older one writes it: a layout's index.json does not say what it is, and its oci-layout has a space in it. */
+export function asOlder(theirs: Made, ours: Made): Made {
+  const tree = new Map(ours.tree);
+  const index = tree.get("index.json");
+  if (index !== undefined && theirs.tree?.get("index.json")?.bytes.includes(INDEX_TYPE) === false) {
+    const bytes = Buffer.from(index.bytes.toString().replace(INDEX_TYPE, ',"manifests"'));
+    tree.set("index.json", { ...index, bytes });
+  }
+  const layout = theirs.tree?.get("oci-layout");
+  if (layout?.bytes.toString() === SPACED) tree.set("oci-layout", layout);
+  return ours.tree === undefined ? ours : { ...ours, tree };
+}

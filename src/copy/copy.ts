@@ -3,7 +3,6 @@
 
 import { parseList } from "../image/manifest/list.ts";
 import { CopyError } from "../errors.ts";
-import type { Digest } from "../image/digest.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { isList } from "../image/media-types.ts";
 import { decideAboutTag } from "./decide.ts";
@@ -50,10 +49,10 @@ export async function copyImage(
     }
   }
   const copy = startCopy(ends, options, control, sourceDigest);
-  const { manifest, signatures, skipped, images } = await copyTop(copy, top, signal);
-  const referrers = options.referrers
-    ? await copyReferrers(copy, [...images, manifestDigest(manifest)], signal)
-    : 0;
+  const { manifest, signatures, skipped } = await copyTop(copy, top, signal);
+  // An image that is there already may have got new ones.
+  if (skipped) await copy.referrers?.copyOf(manifestDigest(manifest), signal);
+  const referrers = copy.referrers?.copied ?? 0;
   if (!skipped || referrers > 0) await destination.commit(signal);
   return {
     digest: manifestDigest(manifest),
@@ -66,44 +65,36 @@ export async function copyImage(
   };
 }
 
-/** What refers to the images, and to their list: as it is, or it would refer to nothing. Returns how many were copied. */
-async function copyReferrers(
-  copy: Copy,
-  subjects: readonly Digest[],
-  signal: AbortSignal,
-): Promise<number> {
-  const {
-    ends: { source, destination },
-    control: { report },
-  } = copy;
-  const may = { reason: "it refers to an image" };
-  const referrers = new ReferrerCopy({
-    source,
-    destination,
-    report,
-    copyImage: (manifest, instance, own) =>
-      copySingle(copy, { manifest, from: instance, instance, may }, own),
-  });
-  for (const subject of subjects) await referrers.copyOf(subject, signal);
-  return referrers.copied;
-}
-
 /** What the images of a copy share. */
-export const startCopy = (
+export function startCopy(
   ends: CopyEnds,
   options: CopyOptions,
   control: CopyControl,
   sourceDigest: Copy["sourceDigest"],
-): Copy => ({
-  ends,
-  options,
-  control,
-  sourceDigest,
-  parallel: new LocalSemaphore(
-    ends.destination.traits.concurrentBlobs ? options.maxParallelDownloads : 1,
-  ),
-  blobs: new Map(),
-});
+): Copy {
+  const { source, destination } = ends;
+  // As they are, or they would refer to nothing.
+  const may = { reason: "it refers to an image" };
+  const referrers = new ReferrerCopy({
+    source,
+    destination,
+    report: control.report,
+    copyImage: (manifest, instance, signal) =>
+      copySingle(copy, { manifest, from: instance, instance, may }, signal),
+  });
+  const copy: Copy = {
+    ends,
+    options,
+    control,
+    sourceDigest,
+    parallel: new LocalSemaphore(
+      destination.traits.concurrentBlobs ? options.maxParallelDownloads : 1,
+    ),
+    blobs: new Map(),
+    ...(options.referrers && { referrers }),
+  };
+  return copy;
+}
 
 async function copyTop(copy: Copy, top: RawManifest, signal: AbortSignal): Promise<Written> {
   const target = await chooseTarget(copy, top, signal);

@@ -58,6 +58,7 @@ async function writeAs(
   // An image that is written as it was read keeps the name that its list has for it.
   const instance =
     prepared.instance && (manifest === prepared.manifest ? prepared.instance : digest);
+  if (instance === undefined) await copy.referrers?.copyFirst(manifest, [], signal);
   await destination.putManifest(manifest, instance, signal);
   return { manifest, digest: instance ?? digest };
 }

@@ -110,7 +110,6 @@ export async function copyMultiple(
     signatures: prepared.signatures.length,
     skipped: false,
     zstd: false,
-    images: images.map(({ instance }) => instance.digest),
   };
 }
 
@@ -152,18 +151,21 @@ async function copyInstance(
 }
 
 async function writeList(
-  { ends: { destination, host }, control: { report } }: Copy,
+  { ends: { destination, host }, control: { report }, referrers }: Copy,
   { manifest, types, orders, count }: PreparedList,
   operations: readonly ListOperation[],
   signal: AbortSignal,
 ): Promise<RawManifest> {
   report({ type: "report", message: "Writing manifest list to image destination" });
   const isSparse = new Set(orders.map(({ index }) => index)).size < count;
+  const images = orders.flatMap((order) => (order.type === "remove" ? [] : order.instance.digest));
+  const put = async (list: RawManifest): Promise<void> => {
+    await referrers?.copyFirst(list, images, signal);
+    await destination.putManifest(list, undefined, signal);
+  };
   const write = async (mediaType: string): Promise<RawManifest> => {
     const list = editList(manifest, { mediaType, operations }, host);
-    await destination
-      .putManifest(list, undefined, signal)
-      .catch((error: unknown) => Promise.reject(isSparse ? explained(error) : error));
+    await put(list).catch((error: unknown) => Promise.reject(isSparse ? explained(error) : error));
     return list;
   };
   return typeByType(types, write, signal);

@@ -24,6 +24,7 @@ import type { CopyControl, CopyEnds, Semaphore, Signature } from "./interfaces.t
 import type { KnownCompression } from "./blob-info-cache.ts";
 import type { LayerWish } from "./layers.ts";
 import type { CompressionVariant, CopyOptions } from "./options.ts";
+import type { ReferrerCopy } from "./referrers.ts";
 import type { BlobOutcome, BlobTask } from "./task.ts";
 
 /** What the images of one copy share. */
@@ -37,6 +38,8 @@ export interface Copy {
   readonly parallel: Semaphore;
   /** Blobs of this copy that are under way or done: one that several images share is moved once. */
   readonly blobs: Map<string, Promise<BlobOutcome>>;
+  /** Absent: not wanted. */
+  readonly referrers?: ReferrerCopy;
 }
 
 /** Which image of the source, and as what. */

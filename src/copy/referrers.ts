@@ -5,7 +5,7 @@ import { CopyError } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import { parseList } from "../image/manifest/list.ts";
-import type { RawManifest } from "../image/manifest/manifest.ts";
+import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { parseReferring, REFERRER_LIMITS } from "../image/manifest/referrer.ts";
 import { isList } from "../image/media-types.ts";
 import { group } from "./group.ts";
@@ -64,6 +64,20 @@ export class ReferrerCopy {
   /** How many were copied. */
   get copied(): number {
     return this.#copied;
+  }
+
+  /**
+   * Before a reference names a manifest: puts it under its digest, and copies all that refers to it, and to the images of which it is a
+   * list. Throws as copyOf.
+   */
+  async copyFirst(
+    manifest: RawManifest,
+    images: readonly Digest[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const digest = manifestDigest(manifest);
+    await this.#parts.destination.putManifest(manifest, digest, signal);
+    for (const subject of [...images, digest]) await this.copyOf(subject, signal);
   }
 
   /**

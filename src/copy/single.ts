@@ -14,8 +14,6 @@ export interface Written {
   readonly skipped: boolean;
   /** Some of its layers are zstd: lists tell it of their instances. */
   readonly zstd: boolean;
-  /** Of a list: the images that were copied. */
-  readonly images: readonly Digest[];
 }
 
 /** Copies one image. */
@@ -30,7 +28,6 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
       signatures: 0,
       skipped: true,
       zstd: hasZstd(prepared.layers.map(({ says }) => says)),
-      images: [],
     };
   }
   const outcomes = await copyBlobs(copy, prepared, signal);
@@ -41,7 +38,6 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
     signatures: signatures.length,
     skipped: false,
     zstd: hasZstd(outcomes.map(({ update }) => update.compression)),
-    images: [],
   };
 }
 

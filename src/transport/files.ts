@@ -13,7 +13,7 @@ import { errnoOf } from "./paths.ts";
 /** Bytes of one read, and how many of them are lent at a time: smaller reads cost more than they save. */
 const SLAB = { bytes: 1024 * 1024, count: 3 } as const;
 
-interface RegularFile extends AsyncDisposable {
+export interface RegularFile extends AsyncDisposable {
   readonly handle: FileHandle;
   /** Bytes. */
   readonly size: number;
@@ -61,12 +61,8 @@ export async function readSmall(
   await using file = await openRegular(path, context);
   if (file === undefined) return undefined;
   const buffer = Buffer.alloc(Math.min(file.size, limit) + 1);
-  let length = 0;
-  while (length < buffer.length) {
-    const { bytesRead } = await file.handle.read(buffer, length, buffer.length - length, length);
-    if (bytesRead === 0) return buffer.subarray(0, length);
-    length += bytesRead;
-  }
+  const length = await readInto(file, buffer, 0);
+  if (length < buffer.length) return buffer.subarray(0, length);
   throw new CopyError(
     "manifest_invalid",
     `\`${basename(path)}\` has more than ${limit} bytes, or grows while it is read`,
@@ -110,17 +106,57 @@ export const fromFile = (path: string, blob: NamedBlob): Bytes => ({
         `the blob ${blob.digest} has ${file.size} bytes, its manifest says ${blob.size}`,
         context,
       );
-    const slabs = new Slabs(Math.min(SLAB.bytes, file.size), signal);
-    for (let position = 0; position < file.size;) {
+    await fromRegion(file, { offset: 0, size: file.size }).pour(sink, signal);
+  },
+});
+
+/** Part of a file, in bytes. */
+export interface Region {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Part of an open file as Bytes, which end early where the file does. */
+export const fromRegion = ({ handle }: RegularFile, { offset, size }: Region): Bytes => ({
+  pour: async (sink, signal) => {
+    const slabs = new Slabs(Math.min(SLAB.bytes, size), signal);
+    for (let done = 0; done < size;) {
       const slab = await slabs.take();
-      const { bytesRead } = await file.handle.read(slab, 0, slab.length, position);
+      const length = Math.min(slab.length, size - done);
+      const { bytesRead } = await handle.read(slab, 0, length, offset + done);
       signal.throwIfAborted();
       if (bytesRead === 0) return;
-      position += bytesRead;
+      done += bytesRead;
       sink(slab.subarray(0, bytesRead), () => slabs.giveBack(slab));
     }
   },
 });
+
+/** The content of a small region; shorter where the file ends before. The caller has bounded its size. */
+export async function readAt(file: RegularFile, { offset, size }: Region): Promise<Buffer> {
+  const buffer = Buffer.alloc(size);
+  return buffer.subarray(0, await readInto(file, buffer, offset));
+}
+
+/** Fills the buffer; returns how many bytes there were. */
+export async function readInto(
+  { handle }: RegularFile,
+  buffer: Buffer,
+  position: number,
+): Promise<number> {
+  let length = 0;
+  while (length < buffer.length) {
+    const { bytesRead } = await handle.read(
+      buffer,
+      length,
+      buffer.length - length,
+      position + length,
+    );
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return length;
+}
 
 /** A few buffers that are lent and used again. */
 class Slabs {

@@ -1,14 +1,16 @@
 // Files of layouts, written so that a crash does no harm: each appears whole and durable under its name, or not at all.
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { lstat, mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fromBuffer, type Bytes } from "../bytes.ts";
 import type { BlobStream } from "../copy/interfaces.ts";
-import { CopyError, toCopyError, type ErrorContext } from "../errors.ts";
+import { toCopyError } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
+import { arriving } from "./arriving.ts";
+import { pourInto } from "./pour.ts";
 
 /** Makes a folder and those above it, durably. */
 export async function makeFolder(path: string): Promise<void> {
@@ -40,37 +42,21 @@ export async function removePrepared(path: string): Promise<void> {
 
 const preparedFor = (path: string): string => `${basename(path)}.`;
 
-/**
- * Stores a blob's content where `pathOf` its digest says, by way of `folder`. The digest is believed, the pipeline has checked it;
- * where the bytes were changed it is computed (SHA-256). Throws `size_mismatch`.
- */
+/** Stores a blob's content where `pathOf` its digest says, by way of `folder`. Throws `size_mismatch`. */
 export async function storeBlob(
   folder: string,
   blob: BlobStream,
   pathOf: (digest: Digest) => Promise<string>,
   signal: AbortSignal,
 ): Promise<Descriptor> {
-  const { info } = blob;
-  const hash = createHash("sha256");
-  const content: Bytes = {
-    pour: (sink, stop) =>
-      blob.content.pour((chunk, release) => {
-        if (info.digest === undefined) hash.update(chunk);
-        sink(chunk, release);
-      }, stop),
-  };
-  let digest = info.digest;
-  const place = async (size: number): Promise<string> => {
-    digest ??= `sha256:${hash.digest("hex")}`;
-    if (info.size === undefined || info.size === size) return pathOf(digest);
-    throw new CopyError(
-      "size_mismatch",
-      `the blob ${digest} has ${size} bytes, its manifest says ${info.size}`,
-      { side: "source", phase: "blob", digest },
-    );
-  };
-  const size = await storeFile(folder, content, place, signal);
-  return { ...info, digest: digest as Digest, size };
+  const { content, descriptor } = arriving(blob);
+  const size = await storeFile(
+    folder,
+    content,
+    async (found) => pathOf(descriptor(found).digest),
+    signal,
+  );
+  return descriptor(size);
 }
 
 /** No run of a job is longer (the contract's `timeoutSeconds`): what is older belongs to nobody. */
@@ -125,69 +111,17 @@ async function storeFile(
 
 async function writeDown(path: string, content: Bytes, signal: AbortSignal): Promise<number> {
   await using file = await disk(open(path, "wx", 0o644));
-  const size = await pourInto(file, content, signal);
+  const size = await pourInto(file, content, { at: 0, side: "destination" }, signal);
   await disk(file.chmod(0o644));
   await disk(file.sync());
   return size;
 }
-
-/** Each chunk is released once it is written. What comes while a write is under way is written by the next one, at once. */
-async function pourInto(file: FileHandle, content: Bytes, signal: AbortSignal): Promise<number> {
-  const broken = new AbortController();
-  let lent: { readonly chunk: Buffer; readonly release: () => void }[] = [];
-  let size = 0;
-  let writing: Promise<void> | undefined;
-  const write = async (): Promise<void> => {
-    while (lent.length > 0) {
-      const batch = lent;
-      lent = [];
-      await writeAll(
-        file,
-        batch.map(({ chunk }) => chunk),
-      );
-      for (const { release } of batch) release();
-    }
-    writing = undefined;
-  };
-  try {
-    await content.pour(
-      (chunk, release) => {
-        size += chunk.length;
-        lent.push({ chunk, release });
-        writing ??= write().catch((error: unknown) =>
-          broken.abort(toCopyError(error, DESTINATION)),
-        );
-      },
-      AbortSignal.any([signal, broken.signal]),
-    );
-  } catch (error) {
-    // The disk's failure comes back through the content, which knows it only as an abort.
-    throw broken.signal.aborted ? broken.signal.reason : error;
-  } finally {
-    await writing;
-  }
-  broken.signal.throwIfAborted();
-  return size;
-}
-
-async function writeAll(file: FileHandle, chunks: readonly Buffer[]): Promise<void> {
-  let rest = chunks;
-  while (rest.length > 0) {
-    let { bytesWritten } = await file.writev(rest);
-    const next = rest.findIndex((chunk) => (bytesWritten -= chunk.length) < 0);
-    const cut = rest[next];
-    rest =
-      cut === undefined ? [] : [cut.subarray(cut.length + bytesWritten), ...rest.slice(next + 1)];
-  }
-}
-
-const DESTINATION: ErrorContext = { side: "destination" };
 
 /** Errors of writing, in the contract's words: they are the destination's, wherever they surface. */
 export async function disk<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw toCopyError(error, DESTINATION);
+    throw toCopyError(error, { side: "destination" });
   }
 }

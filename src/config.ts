@@ -7,6 +7,7 @@ import { Type, type Static } from "typebox";
 import { Value } from "typebox/value";
 import { parseHosts, parseNetworks, type EgressRules } from "./host/egress.ts";
 import { Sealer } from "./jobs/secrets.ts";
+import type { DockerSettings } from "./transport/docker-daemon/address.ts";
 
 /** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
 const Environment = Type.Object({
@@ -31,6 +32,11 @@ const Environment = Type.Object({
   ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
+  DOCKER_HOST: Type.String({
+    default: "unix:///var/run/docker.sock",
+    description: "where a docker engine is",
+  }),
+  DOCKER_CERT_PATH: Type.Optional(Type.String({ description: "a folder" })),
   SECRETS_KEY_FILE: Type.String({
     description:
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
@@ -71,6 +77,8 @@ export interface Config {
   readonly secretsKeys: string;
   /** Where the workers may connect to. */
   readonly egress: EgressRules;
+  /** What `docker-daemon:` is; looked at when a job asks for it. */
+  readonly docker: DockerSettings;
   /** Blobs copied at once by all workers together. */
   readonly blobConcurrency: number;
   /** Jobs at once in one worker. */
@@ -94,6 +102,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     secretsKeys:
       given.SECRETS_KEY_FILE === undefined ? "" : readSecretsKeys(given.SECRETS_KEY_FILE, faults),
     egress: readEgress(given, faults),
+    docker: {
+      host: given.DOCKER_HOST ?? "",
+      ...(given.DOCKER_CERT_PATH !== undefined && { certPath: resolve(given.DOCKER_CERT_PATH) }),
+    },
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
     workerConcurrency: given.WORKER_CONCURRENCY ?? 0,
     workers: given.WORKERS ?? 0,

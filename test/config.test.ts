@@ -34,6 +34,7 @@ test("without settings but the secrets' key there are defaults", () => {
     apiKeys: undefined,
     secretsKeys: `${KEY}\n`,
     egress: { allowed: undefined, denied: parseHosts(""), privateNetworks: "all" },
+    docker: { host: "unix:///var/run/docker.sock" },
     blobConcurrency: 6,
     workerConcurrency: 4,
     workers: 2,
@@ -49,7 +50,10 @@ test("settings are taken, and an empty one counts as not set", () => {
     BLOB_CONCURRENCY: "3",
     WORKERS: "",
     API_KEYS_FILE: "",
+    DOCKER_HOST: "tcp://127.0.0.1:2376",
+    DOCKER_CERT_PATH: "certs",
   });
+  assert.deepEqual(config.docker, { host: "tcp://127.0.0.1:2376", certPath: resolve("certs") });
   assert.equal(config.host, "::1");
   assert.equal(config.port, 0);
   assert.equal(config.redisUrl, "/run/redis.sock");

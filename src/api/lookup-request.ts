@@ -2,7 +2,12 @@
 
 import { CopyError } from "../errors.ts";
 import type { PlatformChoice } from "../image/platform.ts";
-import { formatReference, parseReference, type ImageReference } from "../image/reference.ts";
+import {
+  formatReference,
+  parseReference,
+  type ImageReference,
+  whyNoTags,
+} from "../image/reference.ts";
 import type { AccessWish } from "../transport/access.ts";
 import { checkContext, contextOf, credentialsOf, platformOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
@@ -63,13 +68,12 @@ function checkUntagged(reference: ImageReference, text: string): void {
   const isUntagged =
     reference.transport === "docker"
       ? !/[:@]/.test(text.slice(text.lastIndexOf("/")))
-      : reference.transport === "oci" &&
-        reference.name === undefined &&
-        reference.entry === undefined;
-  if (isUntagged) return;
+      : !("name" in reference) && !("entry" in reference);
   const why =
-    reference.transport === "dir"
-      ? "a `dir:` folder holds one image, which has no tags"
-      : "write the repository, or the layout's path, without a tag, name or digest";
-  throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
+    whyNoTags(reference) ??
+    (isUntagged
+      ? undefined
+      : "write the repository, or the path of the layout or archive, without a tag, name or digest");
+  if (why !== undefined)
+    throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
 }

@@ -9,7 +9,7 @@ import { reference, side, SourceContext } from "./schemas.ts";
 export const TagsRequest = Type.Object(
   {
     reference: reference(
-      "A repository without tag and digest, or an `oci:` layout without a name.",
+      "A repository without tag and digest, or an `oci:` layout, an `oci-archive:` or a `docker-archive:` without a name.",
       "docker://registry.example.com/team/app",
     ),
     context: Type.Optional(
@@ -27,11 +27,11 @@ export type TagsRequest = Static<typeof TagsRequest>;
 export const Tags = Type.Object(
   {
     repository: Type.Union([Type.String(), Type.Null()], {
-      description: "`host[:port]/path`; null for a layout.",
+      description: "`host[:port]/path`; null for a layout or archive.",
     }),
     tags: Type.Array(Type.String(), {
       description:
-        "In the registry's order. Of a layout: the names of its images, and `@n`, the place, of one without a name; both can stand in a reference as they are.",
+        "In the registry's order. Of a layout or archive: the names of its images, and `@n`, the place, of one without a name; both can stand in a reference as they are.",
     }),
   },
   {

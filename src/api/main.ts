@@ -15,6 +15,7 @@ import { Sealer } from "../jobs/secrets.ts";
 import { Jobs } from "../jobs/store.ts";
 import { startSweep } from "../jobs/sweep.ts";
 import { createLogger } from "../logger.ts";
+import { DockerEngine } from "../transport/docker-daemon/engine.ts";
 import { Registries } from "../transport/docker/registries.ts";
 import type { App } from "./app.ts";
 import { buildServer } from "./server.ts";
@@ -46,6 +47,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const jobs = new Jobs({ redis, queue, sealer });
   const events = new Events({ redis, bell });
   const registries = new Registries(config.egress, { stallMs: STALL_MS });
+  const engine = new DockerEngine(config.docker);
   const semaphores = new RedisSemaphores({ redis, subscriber });
   const closing = new AbortController();
   const app = await buildServer({
@@ -56,6 +58,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     redis,
     dataDir: config.dataDir,
     registries,
+    engine,
     exclusive: (name) => semaphores.get(name, 1),
     host: hostPlatform(process.arch, process.platform),
     cacheOf: (tenant) =>
@@ -77,6 +80,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     await sweep[Symbol.asyncDispose]();
     await semaphores[Symbol.asyncDispose]();
     await registries[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
     await bell[Symbol.asyncDispose]();
     await queue[Symbol.asyncDispose]();
     for (const client of [subscriber, redis]) client.disconnect();

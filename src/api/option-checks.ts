@@ -112,7 +112,7 @@ function checkCompression(
 const DESTINATIONS: Readonly<Partial<Record<keyof Options, readonly string[]>>> = {
   destinationTimestamp: ["oci-archive"],
   additionalTags: ["docker-archive"],
-  referrers: ["docker", "oci"],
+  referrers: ["docker", "oci", "oci-archive"],
 };
 
 function checkDestination(

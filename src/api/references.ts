@@ -4,7 +4,7 @@ import type { Code } from "../codes.ts";
 import { CopyError, type Side } from "../errors.ts";
 import { isObject } from "../image/json.ts";
 import { locate } from "../image/path.ts";
-import { parseReference, type ImageReference } from "../image/reference.ts";
+import { parseReference, pathsOf, type ImageReference } from "../image/reference.ts";
 import type { Fault } from "./faults.ts";
 import { REFERENCE_LIMIT } from "./schemas.ts";
 
@@ -31,7 +31,7 @@ export function referenceIn(
 ): FoundReference {
   return read(body, field, `/${field}`, (text) => {
     const reference = parseReference(text);
-    if (reference.transport !== "docker") locate(dataDir, reference.path, side);
+    for (const path of pathsOf(reference)) locate(dataDir, path, side);
     check?.(reference);
     return { reference };
   });

@@ -4,7 +4,7 @@ import type { CopyOptions } from "../copy/options.ts";
 import { CopyError } from "../errors.ts";
 import { parseDigest } from "../image/digest.ts";
 import { parsePlatform } from "../image/platform.ts";
-import { formatReference, type ImageReference } from "../image/reference.ts";
+import { formatReference, whyReadOnly, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec } from "../jobs/record.ts";
 import { checkContext, contextOf, platformOf, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
@@ -54,9 +54,9 @@ export function parseOrder(
 }
 
 function checkWritable(reference: ImageReference): void {
-  if (reference.transport !== "oci" || reference.entry === undefined) return;
-  const why = `\`@${reference.entry}\` stands for an entry that is there, and can only be read: give the destination a name`;
-  throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
+  const why = whyReadOnly(reference);
+  if (why !== undefined)
+    throw new CopyError("reference_invalid", `\`${formatReference(reference)}\`: ${why}`);
 }
 
 function specOf(request: JobRequest, faults: Fault[]): JobSpec {

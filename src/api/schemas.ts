@@ -78,7 +78,9 @@ export const SourceContext = Type.Object(
     os: platformPart(
       "The image of a list to choose; absent: the one for the service's own platform.",
     ),
-    architecture: platformPart("As Go spells it, such as `amd64` or `arm64`."),
+    architecture: platformPart(
+      "As Go spells it, such as `amd64` or `arm64`. Of a `tarball:`: what its image is for.",
+    ),
     variant: platformPart("Such as `v8`."),
     sharedBlobDir,
   },
@@ -93,10 +95,13 @@ export const reference = (description: string, example: string) =>
 export const JobRequest = Type.Object(
   {
     source: reference(
-      "The image to copy: `docker://host[:port]/repository[:tag][@digest]`, `oci:path[:name]` or `dir:path`. Paths are below the data folder.",
+      "The image to copy: `docker://host[:port]/repository[:tag][@digest]`, `oci:path[:name]`, `oci-archive:path[:name]`, `dir:path`, `docker-archive:path[:name[:tag]]`, `docker-daemon:name:tag` (also `name@digest`, or the image's id `sha256:…`) or `tarball:path[:path…]`. `@0` instead of a name in a layout or archive stands for its first image. Paths are below the data folder.",
       "docker://registry.example.com/team/app:1.2",
     ),
-    destination: reference("Where to: the same forms.", "docker://mirror.example.com/team/app:1.2"),
+    destination: reference(
+      "Where to: the same forms, but for those that only name what is there: `@0`, an engine's `name@digest` and id, and `tarball:`. A `docker-archive:` must not exist yet; an `oci-archive:` is replaced.",
+      "docker://mirror.example.com/team/app:1.2",
+    ),
     options: Type.Optional(Options),
     sourceContext: Type.Optional(SourceContext),
     destinationContext: Type.Optional(

@@ -15,7 +15,7 @@ export function addTagsRoute(app: App, deps: ServerDeps, lookups: Lookups): void
     operationId: "listTags",
     summary: "List tags",
     description:
-      "All tags of a repository, or the names in an `oci:` layout: read now, and all of them or none. Credentials are used for this and forgotten.",
+      "All tags of a repository, or the names in a layout or archive: read now, and all of them or none. Credentials are used for this and forgotten.",
     body: { $ref: "TagsRequest#" },
     response: { 200: answer("The tags.", "Tags#"), ...LOOKUP_PROBLEMS },
   };

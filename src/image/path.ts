@@ -1,7 +1,10 @@
 // Where a reference's path leads, by its words alone: below the data folder, or nowhere.
 
-import { resolve, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { CopyError, type Side } from "../errors.ts";
+
+/** Where the service keeps what it needs for a while, below the data folder: no reference leads there. */
+export const OWN_FOLDER = ".transship";
 
 /** Bytes of one name (Linux NAME_MAX), and of a whole path: with the names we add it stays below PATH_MAX. */
 const LIMITS = { name: 255, path: 2048 } as const;
@@ -16,6 +19,8 @@ export function locate(dataDir: string, path: string, side: Side): string {
   const root = resolve(dataDir);
   const absolute = resolve(root, path);
   if (!isBelow(root, absolute)) throw denied(path, "it does not lie below the data folder", side);
+  if (`${absolute}/`.startsWith(`${join(root, OWN_FOLDER)}/`))
+    throw denied(path, "that folder is the service's own", side);
   return absolute;
 }
 

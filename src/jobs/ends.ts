@@ -5,22 +5,22 @@ import type { CopyEnds } from "../copy/interfaces.ts";
 import type { CompressionWish } from "../copy/options.ts";
 import type { Side } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
-import type { Platform } from "../image/platform.ts";
 import { parseReference } from "../image/reference.ts";
 import { accessTo, type AccessContext, type AccessDeps } from "../transport/access.ts";
 import { openDestination, openSource } from "../transport/open.ts";
 import type { JobSecrets, JobSpec } from "./record.ts";
 
 export interface EndsDeps extends AccessDeps {
-  /** The machine's own platform. */
-  readonly host: Platform;
   /** What is known of blobs, by tenant. */
   readonly cacheOf: (tenant: string) => BlobInfoCache;
 }
 
 export interface Order {
   readonly tenant: string;
-  readonly spec: Pick<JobSpec, "source" | "destination" | "sourceContext" | "destinationContext">;
+  readonly spec: Pick<
+    JobSpec,
+    "source" | "destination" | "options" | "sourceContext" | "destinationContext"
+  >;
   readonly secrets: JobSecrets;
   /** What an earlier attempt found the source to name. */
   readonly pinned?: Digest;
@@ -45,8 +45,18 @@ export async function openEnds(
       signal,
     ),
   );
+  const { additionalTags, destinationTimestamp } = spec.options;
   const destination = opened.use(
-    await openDestination(parseReference(spec.destination), access("destination"), signal),
+    await openDestination(
+      parseReference(spec.destination),
+      {
+        ...access("destination"),
+        additionalTags,
+        ...(destinationTimestamp !== undefined && { destinationTimestamp }),
+        resumed: pinned !== undefined,
+      },
+      signal,
+    ),
   );
   const owned = opened.move();
   return {

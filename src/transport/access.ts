@@ -1,6 +1,8 @@
 import type { Semaphore } from "../copy/interfaces.ts";
 import type { Side } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
+import type { Platform, PlatformChoice } from "../image/platform.ts";
+import type { DockerEngine } from "./docker-daemon/engine.ts";
 import type { Registries } from "./docker/registries.ts";
 
 /** What a process has for all that it reaches: it outlives the job. */
@@ -11,10 +13,14 @@ export interface AccessDeps {
   readonly exclusive: (name: string) => Semaphore;
   /** The process's connections, tokens and knowledge of registries. */
   readonly registries: Registries;
+  /** The operator's docker engine. */
+  readonly engine: DockerEngine;
+  /** The machine's own platform. */
+  readonly host: Platform;
 }
 
-/** What a client says of how a side is to be reached. */
-export interface AccessWish {
+/** What a client says of how a side is to be reached. The platform: what an image is said to run on that is made of a `tarball:`. */
+export interface AccessWish extends PlatformChoice {
   readonly credentials?:
     | { readonly username: string; readonly password: string }
     | { readonly identityToken: string }
@@ -30,6 +36,10 @@ export interface AccessWish {
   /** `dir:` destinations; at most one of them. */
   readonly dirForceCompress?: boolean;
   readonly dirForceDecompress?: boolean;
+  /** `docker-archive:` destinations: more names for the image, `[registry/]repository[:tag]`. */
+  readonly additionalTags?: readonly string[];
+  /** `oci-archive:` destinations: the time of all files in it (RFC 3339). */
+  readonly destinationTimestamp?: string;
 }
 
 /** How one side of one job is to be reached: built per job, so that nothing of one tenant is left for the next. */
@@ -37,10 +47,12 @@ export interface AccessContext extends AccessDeps, AccessWish {
   readonly side: Side;
   /** Sources: the digest that an earlier attempt found the reference to name. It is read instead of the tag. */
   readonly pinned?: Digest;
+  /** Destinations: an earlier attempt of the same job came as far as this one, and may have written. */
+  readonly resumed?: boolean;
 }
 
 export const accessTo = (
   side: Side,
   wish: AccessWish,
-  { dataDir, exclusive, registries }: AccessDeps,
-): AccessContext => ({ ...wish, side, dataDir, exclusive, registries });
+  { dataDir, exclusive, registries, engine, host }: AccessDeps,
+): AccessContext => ({ ...wish, side, dataDir, exclusive, registries, engine, host });

@@ -6,7 +6,7 @@ import type { Descriptor } from "../image/blob-info.ts";
 import { parseDigest, type Digest } from "../image/digest.ts";
 import { isObject, parseJsonObject } from "../image/json.ts";
 import { DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../image/media-types.ts";
-import type { OciReference } from "../image/reference/files.ts";
+import type { OciArchiveReference, OciReference } from "../image/reference/files.ts";
 import { isCosignTag } from "./referrer-tags.ts";
 
 type Entry = Readonly<Record<string, unknown>>;
@@ -58,7 +58,7 @@ export const formatIndex = (index: LayoutIndex): Buffer =>
 /** The entry that a source reference names, or the reason why there is none. */
 export function selectEntry(
   index: LayoutIndex,
-  reference: OciReference,
+  reference: OciReference | OciArchiveReference,
 ): Selected | { readonly reason: string } {
   const { entries } = index;
   const { entry: at, name } = reference;

@@ -1,14 +1,15 @@
 // The files of an OCI image layout, and the one place that changes them.
 
 import { join } from "node:path";
+import type { Bytes } from "../bytes.ts";
 import type { BlobStream, FoundManifest } from "../copy/interfaces.ts";
-import { CopyError, type Side } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import { CopyError, type ErrorContext, type Side } from "../errors.ts";
+import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import { algorithmOf, digestOf, hexOf, type Digest } from "../image/digest.ts";
 import { guessMediaType, MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
 import { locate } from "../image/path.ts";
 import type { AccessContext } from "./access.ts";
-import { readManifest, readSmall } from "./files.ts";
+import { fromFile, readManifest, readSmall } from "./files.ts";
 import {
   EMPTY_INDEX,
   formatIndex,
@@ -20,11 +21,21 @@ import { confine } from "./paths.ts";
 import { removeLeftovers, removePrepared, replaceFile, storeBlob } from "./store.ts";
 
 /** Bytes of an index.json: room for 20,000 names. */
-const INDEX_LIMIT = 16 * 1024 * 1024;
+export const INDEX_LIMIT = 16 * 1024 * 1024;
 const LAYOUT_FILE = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
+/** A layout as a source reads it. */
+export interface LayoutReader {
+  /** Undefined: there is none. Throws `manifest_invalid`. */
+  readIndex(): Promise<LayoutIndex | undefined>;
+  /** Undefined: there is none. Throws `digest_mismatch`. */
+  readManifest(digest: Digest): Promise<Buffer | undefined>;
+  /** A blob's bytes; pouring them throws `source_not_found` where they are missing. */
+  openBlob(blob: NamedBlob): Promise<Bytes>;
+}
+
 /** The files of one layout, for one side of a copy. */
-export class Layout {
+export class Layout implements LayoutReader {
   readonly folder: string;
   readonly #dataDir: string;
   readonly #side: Side;
@@ -50,26 +61,18 @@ export class Layout {
     await this.readIndex();
   }
 
-  /** Undefined: there is none. Throws `manifest_invalid`. */
   async readIndex(): Promise<LayoutIndex | undefined> {
     const context = { side: this.#side, phase: "manifest" } as const;
     const bytes = await readSmall(join(this.folder, "index.json"), INDEX_LIMIT, context);
-    try {
-      return bytes && parseIndex(bytes);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new CopyError(
-        "manifest_invalid",
-        `the layout's \`index.json\` is not valid: ${why}`,
-        context,
-        error,
-      );
-    }
+    return bytes && indexIn(bytes, context);
   }
 
-  /** Undefined: there is none. Throws `digest_mismatch`. */
   async readManifest(digest: Digest): Promise<Buffer | undefined> {
     return readManifest(await this.pathOf(digest), digest, { side: this.#side, phase: "manifest" });
+  }
+
+  async openBlob(blob: NamedBlob): Promise<Bytes> {
+    return fromFile(await this.pathOf(blob.digest), blob);
   }
 
   /** Undefined where the manifest is missing or damaged: it is to be written again. */
@@ -109,5 +112,20 @@ export class Layout {
     const changed = await change((await this.readIndex()) ?? EMPTY_INDEX);
     await replaceFile(file, formatIndex(changed), signal);
     for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
+  }
+}
+
+/** The index in the bytes of an index.json. Throws `manifest_invalid`. */
+export function indexIn(bytes: Buffer, context: ErrorContext): LayoutIndex {
+  try {
+    return parseIndex(bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CopyError(
+      "manifest_invalid",
+      `the layout's \`index.json\` is not valid: ${why}`,
+      context,
+      error,
+    );
   }
 }

@@ -18,12 +18,12 @@ import { guessMediaType, manifestDigest, type RawManifest } from "../image/manif
 import { parseReferring } from "../image/manifest/referrer.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../image/media-types.ts";
 import { formatReference } from "../image/reference.ts";
-import type { OciReference } from "../image/reference/files.ts";
+import type { OciArchiveReference, OciReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
-import { fromFile, openRegular, sized } from "./files.ts";
+import { openRegular, sized } from "./files.ts";
 import { orForeign } from "./foreign.ts";
 import { addEntry, entryNamed, namesIn, selectEntry, typeOf } from "./oci-index.ts";
-import { Layout } from "./oci-layout.ts";
+import { Layout, type LayoutReader } from "./oci-layout.ts";
 import { addReferrers, LayoutReferrers, type PlacedReferrer } from "./oci-referrers.ts";
 
 /** Semantics 7.0, row `oci`. */
@@ -43,8 +43,17 @@ export async function openOciSource(
   access: AccessContext,
   signal: AbortSignal,
 ): Promise<Source> {
+  return layoutSource(reference, new Layout(folder, access), access, signal);
+}
+
+/** Reads of `layout` what the reference names; closing the source closes nothing. Throws as openOciSource. */
+export async function layoutSource(
+  reference: OciReference | OciArchiveReference,
+  layout: LayoutReader,
+  access: AccessContext,
+  signal: AbortSignal,
+): Promise<Source> {
   const name = formatReference(reference);
-  const layout = new Layout(folder, access);
   const index = await layout.readIndex();
   if (index === undefined) throw notFound(name, "there is no OCI layout");
   const chosen =
@@ -65,7 +74,7 @@ export async function openOciSource(
     getManifest: async (instance) =>
       instance === undefined ? top : read(instance, typeOf(index, instance)),
     getBlob: async (blob) => ({
-      content: orForeign(fromFile(await layout.pathOf(blob.digest), blob), blob, access),
+      content: orForeign(await layout.openBlob(blob), blob, access),
       info: blob,
     }),
     getSignatures: async () => [],
@@ -75,12 +84,18 @@ export async function openOciSource(
 }
 
 /** The names of a layout's images, `@n` for those without one. Throws `source_not_found`, `manifest_invalid`, `path_denied`. */
-export async function listOciTags(
+export const listOciTags = (
   reference: OciReference,
   folder: string,
   access: AccessContext,
+): Promise<readonly string[]> => listLayoutTags(reference, new Layout(folder, access));
+
+/** As listOciTags. */
+export async function listLayoutTags(
+  reference: OciReference | OciArchiveReference,
+  layout: LayoutReader,
 ): Promise<readonly string[]> {
-  const index = await new Layout(folder, access).readIndex();
+  const index = await layout.readIndex();
   if (index === undefined) throw notFound(formatReference(reference), "there is no OCI layout");
   return namesIn(index);
 }
@@ -92,12 +107,6 @@ export async function openOciDestination(
   access: AccessContext,
   signal: AbortSignal,
 ): Promise<Destination> {
-  if (reference.entry !== undefined)
-    throw new CopyError(
-      "reference_invalid",
-      `\`${formatReference(reference)}\`: a destination is a name, not a place such as \`@0\``,
-      { side: "destination" },
-    );
   const layout = new Layout(folder, access);
   await layout.checkWritable();
   signal.throwIfAborted();

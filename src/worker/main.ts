@@ -17,6 +17,7 @@ import { SingleFlight } from "../jobs/single-flight.ts";
 import { Jobs } from "../jobs/store.ts";
 import { giveSign, SIGN_EVERY_MS, takeLeave, workerName } from "../jobs/workers.ts";
 import { createLogger } from "../logger.ts";
+import { DockerEngine } from "../transport/docker-daemon/engine.ts";
 import { Registries } from "../transport/docker/registries.ts";
 import { backoffMs } from "./backoff.ts";
 import { Stopped } from "./recorder.ts";
@@ -58,6 +59,7 @@ export async function startWorker(
   const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
   const bell = new Bell(subscriber);
   const registries = new Registries(config.egress);
+  const engine = new DockerEngine(config.docker);
   const deps: RunDeps = {
     jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
     bell,
@@ -75,6 +77,7 @@ export async function startWorker(
           ),
       }),
     registries,
+    engine,
     dataDir: config.dataDir,
     host: hostPlatform(process.arch, process.platform),
     logger,
@@ -122,6 +125,7 @@ export async function startWorker(
       await bell[Symbol.asyncDispose]();
       await semaphores[Symbol.asyncDispose]();
       await registries[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
       await queue[Symbol.asyncDispose]();
       for (const client of [connection, subscriber, redis, hasty]) client.disconnect();
     },

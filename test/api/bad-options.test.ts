@@ -170,6 +170,7 @@ const TABLE: readonly (readonly [rule: string, body: object, ...pointers: readon
   ],
   ["a registry lists referrers", { options: { referrers: true } }],
   ["a layout lists referrers", { destination: "oci:x:1", options: { referrers: true } }],
+  ["so does one in an archive", { destination: "oci-archive:x", options: { referrers: true } }],
   [
     "a folder has no referrers",
     { destination: "dir:x", options: { referrers: true } },

@@ -237,7 +237,13 @@ const INVALID: readonly (readonly [rule: string, body: unknown, pointers: readon
 
 const REFERENCES: readonly (readonly [why: string, body: object, pointers: readonly string[]])[] = [
   ["a transport is missing", { ...ORDER, source: "app:1" }, ["/source"]],
-  ["the transport is unknown", { ...ORDER, destination: "docker-archive:x.tar" }, ["/destination"]],
+  ["the transport is unknown", { ...ORDER, destination: "sif:x.sif" }, ["/destination"]],
+  ["files can only be read", { ...ORDER, destination: "tarball:x.tar" }, ["/destination"]],
+  [
+    "an image's id can only be read",
+    { ...ORDER, destination: `docker-daemon:${DIGEST}` },
+    ["/destination"],
+  ],
   ["a repository is upper-case", { ...ORDER, source: "docker://a.example/App" }, ["/source"]],
   ["a digest is too short", { ...ORDER, source: "docker://a.example/app@sha256:abc" }, ["/source"]],
   ["control characters", { ...ORDER, source: "dir:a\nb" }, ["/source"]],

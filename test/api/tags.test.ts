@@ -129,6 +129,14 @@ const REFUSED: readonly (readonly [
     ["/reference"],
   ],
   ["a folder has no tags", { reference: "dir:a" }, 422, "reference_invalid", ["/reference"]],
+  ["files have no tags", { reference: "tarball:a" }, 422, "reference_invalid", ["/reference"]],
+  [
+    "an image in an archive has no tags",
+    { reference: "docker-archive:a.tar:b" },
+    422,
+    "reference_invalid",
+    ["/reference"],
+  ],
   ["a transport is needed", { reference: "a.example/b" }, 422, "reference_invalid", ["/reference"]],
   [
     "a path stays in the data folder",

@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { formatReference, parseReference } from "../../src/image/reference.ts";
+import {
+  formatReference,
+  parseReference,
+  pathsOf,
+  whyReadOnly,
+} from "../../src/image/reference.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
+
+const named = (name: string, tag?: string) => ({
+  transport: "docker",
+  registry: "docker.io",
+  repository: `library/${name}`,
+  ...(tag !== undefined && { tag }),
+});
 
 const good: readonly (readonly [string, object])[] = [
   ["docker://busybox", { registry: "docker.io", repository: "library/busybox", tag: "latest" }],
@@ -41,6 +53,28 @@ const good: readonly (readonly [string, object])[] = [
   ],
   ["oci:layout:@3", { path: "layout", entry: 3 }],
   ["dir:some/where", { path: "some/where" }],
+  ["oci-archive:a.tar", { path: "a.tar" }],
+  ["oci-archive:some/a.tar:v1", { path: "some/a.tar", name: "v1" }],
+  ["oci-archive:a.tar:@2", { path: "a.tar", entry: 2 }],
+  ["docker-archive:a.tar", { path: "a.tar" }],
+  ["docker-archive:some/a.tar:busybox", { path: "some/a.tar", name: named("busybox", "latest") }],
+  [
+    "docker-archive:a.tar:team/app:1",
+    { path: "a.tar", name: { ...named("app", "1"), repository: "team/app" } },
+  ],
+  [
+    "docker-archive:a.tar:localhost:5000/app:1",
+    {
+      path: "a.tar",
+      name: { transport: "docker", registry: "localhost:5000", repository: "app", tag: "1" },
+    },
+  ],
+  ["docker-archive:a.tar:@0", { path: "a.tar", entry: 0 }],
+  ["docker-daemon:busybox:1", { name: named("busybox", "1") }],
+  [`docker-daemon:busybox@${digest}`, { name: { ...named("busybox"), digest } }],
+  [`docker-daemon:${digest}`, { id: digest }],
+  ["tarball:a.tar", { paths: ["a.tar"] }],
+  ["tarball:a.tar:some/b.tgz", { paths: ["a.tar", "some/b.tgz"] }],
 ];
 
 for (const [text, parts] of good) {
@@ -83,8 +117,29 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ["oci:layout:a-", /image name/],
   ["oci:layout:@x", /entry/],
   ["dir:", /path is missing/],
+  ["oci-archive:", /path is missing after `oci-archive:`/],
+  ["oci-archive:a.tar:", /image name/],
+  ["oci-archive:a.tar:@-1", /entry/],
+  ["docker-archive:", /path is missing after `docker-archive:`/],
+  ["docker-archive:a.tar:", /repository is missing/],
+  ["docker-archive:a.tar:Busybox", /lower-case/],
+  ["docker-archive:a.tar:@", /entry/],
+  ["docker-archive:a.tar:@1a", /entry/],
+  [`docker-archive:a.tar:busybox@${digest}`, /a tag and no digest/],
+  [`docker-archive:a.tar:busybox:1@${digest}`, /a tag and no digest/],
+  ["docker-daemon:", /repository is missing/],
+  ["docker-daemon:busybox", /a tag is missing/],
+  [`docker-daemon:busybox:1@${digest}`, /a tag and a digest/],
+  ["docker-daemon:sha256:abc", /`sha256` is no repository/],
+  [`docker-daemon:sha512:${"a".repeat(128)}`, /SHA-256 only/],
+  [`docker-daemon:${"a".repeat(64)}`, /taken for a digest/],
+  ["tarball:", /path is missing/],
+  ["tarball:a.tar:", /path is missing/],
+  ["tarball:-", /standard input/],
   ["containers-storage:busybox", /not supported: push/],
-  ["sif:x", /not supported/],
+  ["sif:x", /`sif:` is not supported: convert/],
+  ["ostree:x", /`ostree:` is not supported: .*use `oci:`/],
+  ["atomic:x", /`atomic:` is not supported: use `docker:`/],
   ["constructor:x", /not known/],
 ];
 
@@ -118,4 +173,34 @@ test("a password that somebody puts into a reference is not repeated", () => {
     () => parseReference("docker://user:hunter2@example.com/app"),
     (error) => error instanceof Error && !error.message.includes("hunter2"),
   );
+});
+
+const readOnly: readonly (readonly [text: string, why: RegExp | undefined])[] = [
+  ["docker://busybox", undefined],
+  [`docker://busybox@${digest}`, undefined],
+  ["dir:x", undefined],
+  ["oci:x", undefined],
+  ["oci:x:@0", /`@0`.*can only be read/],
+  ["oci-archive:x:v1", undefined],
+  ["oci-archive:x:@0", /`@0`.*can only be read/],
+  ["docker-archive:x", undefined],
+  ["docker-archive:x:@0", /`@0`.*can only be read/],
+  ["docker-daemon:x:1", undefined],
+  [`docker-daemon:x@${digest}`, /write `name:tag`/],
+  [`docker-daemon:${digest}`, /write `name:tag`/],
+  ["tarball:x", /source only/],
+];
+
+for (const [text, why] of readOnly)
+  test(`${text.slice(0, 60)} ${why === undefined ? "can" : "cannot"} be a destination`, () => {
+    const reason = whyReadOnly(parseReference(text));
+    if (why === undefined) assert.equal(reason, undefined);
+    else assert.match(reason ?? "", why);
+  });
+
+test("the paths in a reference are all of them", () => {
+  assert.deepEqual(pathsOf(parseReference("tarball:a:b")), ["a", "b"]);
+  assert.deepEqual(pathsOf(parseReference("docker-archive:a:b")), ["a"]);
+  assert.deepEqual(pathsOf(parseReference("docker-daemon:a:b")), []);
+  assert.deepEqual(pathsOf(parseReference("docker://a")), []);
 });

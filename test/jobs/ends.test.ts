@@ -11,15 +11,14 @@ import { SPEC } from "../support/jobs.ts";
 test("what an order says of its sides reaches the transports", async () => {
   await using dir = await makeDataDir();
   await using registries = new Registries(LOOPBACK_TOO);
-  const { exclusive } = accessTo(dir.path, "source");
-  const host = { os: "linux", architecture: "amd64" };
-  const deps = { registries, exclusive, dataDir: dir.path, host, cacheOf: () => NO_CACHE };
+  const deps = { ...accessTo(dir.path, "source"), registries, cacheOf: () => NO_CACHE };
   const open = (destination: string, context: object) =>
     openEnds(
       {
         spec: {
           source: "oci:from:v1",
           destination,
+          options: SPEC.options,
           sourceContext: { tlsVerify: true, sharedBlobDir: "a" },
           destinationContext: { ...SPEC.destinationContext, ...context },
         },

@@ -9,6 +9,7 @@ import { parseReference } from "../../src/image/reference.ts";
 import { RedisSemaphores } from "../../src/jobs/redis-semaphore.ts";
 import { connect } from "../../src/jobs/redis.ts";
 import { accessTo } from "../../src/transport/access.ts";
+import { DockerEngine } from "../../src/transport/docker-daemon/engine.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
 import { openDestination } from "../../src/transport/open.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
@@ -48,6 +49,8 @@ async function serve(setup: WriterSetup): Promise<void> {
     dataDir: setup.dataDir,
     exclusive: (name: string) => (setup.lockless ? lockless : semaphores.get(name, 1)),
     registries: new Registries(LOOPBACK_TOO),
+    engine: new DockerEngine({ host: "" }),
+    host: { os: "linux", architecture: "amd64" },
   };
   const write = async ({ name, seed }: WriteOrder): Promise<void> => {
     const signal = new AbortController().signal;

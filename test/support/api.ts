@@ -66,6 +66,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     port: 0,
     redisUrl,
     logLevel: "trace",
+    docker: { host: "unix:///nonexistent" },
     dataDir: options.dataDir ?? "/nowhere",
     egress: LOOPBACK_TOO,
     apiKeys: tenants.length === 0 ? undefined : new Map(tenants),

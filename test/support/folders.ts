@@ -12,13 +12,8 @@ import { parseList } from "../../src/image/manifest/list.ts";
 import { parseImage } from "../../src/image/manifest/parse.ts";
 import { isList } from "../../src/image/media-types.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import type { DirReference, OciReference } from "../../src/image/reference/files.ts";
 import type { AccessContext } from "../../src/transport/access.ts";
-import { openDirDestination } from "../../src/transport/dir-destination.ts";
-import { openDirSource } from "../../src/transport/dir-source.ts";
-import { openOciDestination, openOciSource } from "../../src/transport/oci.ts";
-import { locate } from "../../src/image/path.ts";
-import { confine } from "../../src/transport/paths.ts";
+import * as open from "../../src/transport/open.ts";
 import type { TestImage, TestList } from "./images.ts";
 
 export const never = new AbortController().signal;
@@ -63,29 +58,20 @@ export const accessTo = (
   side: Side,
   more: Partial<AccessContext> = {},
 ): AccessContext =>
-  ({ side, dataDir, tlsVerify: true, exclusive: makeExclusive(), ...more }) as AccessContext;
+  ({
+    side,
+    dataDir,
+    tlsVerify: true,
+    exclusive: makeExclusive(),
+    host: { os: "linux", architecture: "amd64" },
+    ...more,
+  }) as AccessContext;
 
-async function folderOf(reference: string, { dataDir, side }: AccessContext) {
-  const parsed = parseReference(reference) as OciReference | DirReference;
-  return { parsed, folder: await confine(dataDir, locate(dataDir, parsed.path, side), side) };
-}
+export const openSource = (reference: string, access: AccessContext): Promise<Source> =>
+  open.openSource(parseReference(reference), access, never);
 
-export async function openSource(reference: string, access: AccessContext): Promise<Source> {
-  const { parsed, folder } = await folderOf(reference, access);
-  return parsed.transport === "oci"
-    ? openOciSource(parsed, folder, access, never)
-    : openDirSource(parsed, folder, access, never);
-}
-
-export async function openDestination(
-  reference: string,
-  access: AccessContext,
-): Promise<Destination> {
-  const { parsed, folder } = await folderOf(reference, access);
-  return parsed.transport === "oci"
-    ? openOciDestination(parsed, folder, access, never)
-    : openDirDestination(parsed, folder, access, never);
-}
+export const openDestination = (reference: string, access: AccessContext): Promise<Destination> =>
+  open.openDestination(parseReference(reference), access, never);
 
 /** Puts an image's blobs and manifest; no commit. */
 export async function putImage(

@@ -18,13 +18,14 @@ import type { TestImage } from "../support/images.ts";
 export type Access = Partial<AccessContext> & Pick<AccessContext, "registries">;
 
 /** How a side is reached; without TLS verification unless a test says otherwise, since the test registry speaks plain HTTP. */
-const accessOf = (side: "source" | "destination", access: Access): AccessContext => ({
-  side,
-  dataDir: "/nonexistent",
-  tlsVerify: false,
-  exclusive: () => new LocalSemaphore(1),
-  ...access,
-});
+const accessOf = (side: "source" | "destination", access: Access): AccessContext =>
+  ({
+    side,
+    dataDir: "/nonexistent",
+    tlsVerify: false,
+    exclusive: () => new LocalSemaphore(1),
+    ...access,
+  }) as AccessContext;
 
 export const never: AbortSignal = new AbortController().signal;
 

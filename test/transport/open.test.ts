@@ -33,6 +33,8 @@ test("each file transport opens both ends by its reference, and any copies to an
     ["dir:one", "dir:two"],
     ["dir:two", `oci:${dir.path}/three:v2`],
     ["oci:three:v2", "oci:three:v3"],
+    ["oci:three:v3", "oci-archive:some/four.tar:v4"],
+    ["oci-archive:some/four.tar:v4", "dir:five"],
   ];
   for (const [from, to] of steps) {
     await t.test(`${from.replace(dir.path, "…")} to ${to.replace(dir.path, "…")}`, async () => {
@@ -63,6 +65,11 @@ test("nothing outside the data folder is read or written", async (t) => {
     "dir:a/../../outside/new",
     "dir:/etc",
     "dir:.",
+    "oci-archive:../outside/a.tar",
+    "oci-archive:link/a.tar:v1",
+    "docker-archive:../outside/a.tar",
+    "docker-archive:link/a.tar:busybox:1",
+    "docker-archive:.transship/a.tar",
   ]) {
     await t.test(reference, async () => {
       for (const [open, side] of [

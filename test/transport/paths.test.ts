@@ -22,6 +22,8 @@ test("a path means a place below the data folder", async (t) => {
     ["/data/app", "/data/app"],
     ["..app/app..", "/data/..app/app.."],
     ["a…b", "/data/a…b"],
+    [".transship-of-mine", "/data/.transship-of-mine"],
+    ["team/.transship", "/data/team/.transship"],
     ["a".repeat(255), `/data/${"a".repeat(255)}`],
   ];
   for (const [path, means] of accepted)
@@ -40,6 +42,9 @@ test("a path that leaves the data folder, or could be read so, is refused", asyn
     "../data/app",
     "a/../../b",
     "a/..",
+    ".transship",
+    "/data/.transship/image",
+    "./.transship//image",
     "/data/../etc",
     "a/%2e%2e/b",
     "a/%2E./b",

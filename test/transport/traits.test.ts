@@ -30,6 +30,26 @@ const ROWS: readonly (readonly [
     { acceptUncompressedLayers: true },
     { manifestTypes: [OCI_MANIFEST, OCI_INDEX], layers: "preserve", keepsForeignLayers: true },
   ],
+  [
+    "oci-archive:x:1",
+    {},
+    { manifestTypes: [OCI_MANIFEST, OCI_INDEX], layers: "compress", keepsForeignLayers: true },
+  ],
+  [
+    "oci-archive:x:1",
+    { acceptUncompressedLayers: true },
+    { manifestTypes: [OCI_MANIFEST, OCI_INDEX], layers: "preserve", keepsForeignLayers: true },
+  ],
+  [
+    "docker-archive:x:a:1",
+    {},
+    { manifestTypes: [SCHEMA2], layers: "decompress", keepsForeignLayers: false },
+  ],
+  [
+    "docker-daemon:a:1",
+    {},
+    { manifestTypes: [SCHEMA2], layers: "preserve", keepsForeignLayers: false },
+  ],
   ["dir:x", {}, { manifestTypes: [], layers: "preserve", keepsForeignLayers: false }],
   [
     "dir:x",

@@ -2,8 +2,17 @@
 
 import { invalid } from "./invalid.ts";
 
-export interface OciReference {
+/** A layout in a folder. */
+export interface OciReference extends InLayout {
   readonly transport: "oci";
+}
+
+/** A layout in one tar file. */
+export interface OciArchiveReference extends InLayout {
+  readonly transport: "oci-archive";
+}
+
+interface InLayout {
   readonly path: string;
   /** The value of `org.opencontainers.image.ref.name`. */
   readonly name?: string;
@@ -16,12 +25,27 @@ export interface DirReference {
   readonly path: string;
 }
 
-export function parseOci(rest: string, whole: string): OciReference {
+/** Layers in files, root first; sources only. */
+export interface TarballReference {
+  readonly transport: "tarball";
+  readonly paths: readonly string[];
+}
+
+export const parseOci = (rest: string, whole: string): OciReference => ({
+  transport: "oci",
+  ...parseInLayout(rest, whole),
+});
+
+export const parseOciArchive = (rest: string, whole: string): OciArchiveReference => ({
+  transport: "oci-archive",
+  ...parseInLayout(rest, whole),
+});
+
+function parseInLayout(rest: string, whole: string): InLayout {
   const { path, image } = splitPath(rest, whole);
-  if (image === undefined) return { transport: "oci", path };
+  if (image === undefined) return { path };
   const entry = entryIn(image, whole);
-  if (entry !== undefined) return { transport: "oci", path, entry };
-  return { transport: "oci", path, name: ociName(image, whole) };
+  return entry === undefined ? { path, name: ociName(image, whole) } : { path, entry };
 }
 
 export function parseDir(rest: string, whole: string): DirReference {
@@ -29,8 +53,18 @@ export function parseDir(rest: string, whole: string): DirReference {
   return { transport: "dir", path: rest };
 }
 
+export function parseTarball(rest: string, whole: string): TarballReference {
+  const paths = rest.split(":");
+  for (const path of paths) {
+    if (path === "")
+      throw invalid(whole, "a path is missing: write `tarball:path`, or `tarball:path:path`");
+    if (path === "-") throw invalid(whole, "`-` stands for standard input, which a job has not");
+  }
+  return { transport: "tarball", paths };
+}
+
 /** What stands before and after the first colon. */
-function splitPath(
+export function splitPath(
   rest: string,
   whole: string,
 ): { readonly path: string; readonly image: string | undefined } {
@@ -42,7 +76,7 @@ function splitPath(
 }
 
 /** The number in `@n`; undefined: it is none. */
-function entryIn(image: string, whole: string): number | undefined {
+export function entryIn(image: string, whole: string): number | undefined {
   if (!image.startsWith("@")) return undefined;
   if (!/^@[0-9]{1,6}$/.test(image))
     throw invalid(whole, `\`${image}\` is not an entry such as \`@0\``);

@@ -136,7 +136,8 @@ const TLS: readonly string[] = [
   "INVALID_CA",
 ];
 
-function codeIn(error: unknown): string {
+/** The system's or undici's word for what went wrong; "" where there is none. */
+export function codeIn(error: unknown): string {
   if (!(error instanceof Error)) return "";
   // What undici says of an answer that is not HTTP has no code of its own.
   if (error.name === "HTTPParserError") return "HTTP_INVALID";

@@ -50,17 +50,14 @@ export async function copyImage(
   }
   const copy = startCopy(ends, options, control, sourceDigest);
   const { manifest, signatures, skipped } = await copyTop(copy, top, signal);
-  // An image that is there already may have got new ones.
-  if (skipped) await copy.referrers?.copyOf(manifestDigest(manifest), signal);
-  const referrers = copy.referrers?.copied ?? 0;
-  if (!skipped || referrers > 0) await destination.commit(signal);
+  if (!skipped) await destination.commit(signal);
   return {
     digest: manifestDigest(manifest),
     mediaType: manifest.mediaType,
     manifest,
     sourceDigest,
     signatures,
-    referrers,
+    referrers: copy.referrers?.copied ?? 0,
     skipped,
   };
 }

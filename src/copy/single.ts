@@ -56,7 +56,9 @@ export async function isThere(
     types.preferred !== image.mediaType ||
     embedded !== undefined ||
     variant !== undefined ||
-    options.forceCompressionFormat
+    options.forceCompressionFormat ||
+    // What refers to it may be new.
+    (options.referrers && instance === undefined)
   )
     return false;
   return (await destination.findManifest(instance, signal))?.digest === digest;

@@ -187,15 +187,13 @@ class OciDestination implements Destination {
   async commit(signal: AbortSignal): Promise<void> {
     const top = this.#top;
     const { name } = this.#reference;
-    if (top === undefined && this.#placed.length === 0)
-      throw new Error("commit without a manifest");
+    if (top === undefined) throw new Error("commit without a manifest");
     await this.#exclusive(`layout:${this.#layout.folder}`).run(
       (held) =>
-        this.#layout.publish((index) => {
-          // An image that was there already may have got new referrers.
-          const named = top === undefined ? index : addEntry(index, top, name);
-          return addReferrers(this.#layout, named, this.#placed, held);
-        }, held),
+        this.#layout.publish(
+          (index) => addReferrers(this.#layout, addEntry(index, top, name), this.#placed, held),
+          held,
+        ),
       signal,
     );
   }

@@ -12,15 +12,15 @@ export interface Host {
   readonly requests: readonly IncomingMessage[];
 }
 
-/** Answers 404 to what is not in `answers`; closed when the test ends. */
+/** Answers by path, 404 to any other, or all by one listener; closed when the test ends. */
 export async function startHost(
   t: TestContext,
-  answers: Readonly<Record<string, RequestListener>> = {},
+  answers: RequestListener | Readonly<Record<string, RequestListener>> = {},
 ): Promise<Host> {
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
     requests.push(request);
-    const answer = answers[request.url ?? ""];
+    const answer = typeof answers === "function" ? answers : answers[request.url ?? ""];
     if (answer !== undefined) answer(request, response);
     else response.writeHead(404).end("s3cret words of a stranger");
   });

@@ -87,21 +87,36 @@ test("a registry that wants to be left alone for long is left alone at once", as
   assert.equal(seen(registry, "GET manifests"), 1);
 });
 
-const PUT_MANIFEST: readonly (readonly [number, string, CopyError["code"]])[] = [
+const ECR =
+  "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'";
+const PUT_MANIFEST: readonly (readonly [
+  status: number,
+  code: string,
+  expected: CopyError["code"],
+  message?: string,
+])[] = [
   [400, "MANIFEST_INVALID", "manifest_rejected"],
+  [404, "MANIFEST_INVALID", "manifest_rejected"],
   [400, "TAG_INVALID", "manifest_rejected"],
-  [400, "UNSUPPORTED", "manifest_rejected"],
+  [405, "UNSUPPORTED", "manifest_rejected", ECR],
+  [405, "UNSUPPORTED", "registry_unavailable"],
+  [400, "X", "registry_unavailable", ECR],
   [415, "X", "manifest_rejected"],
+  [415, "", "manifest_rejected"],
   [400, "DIGEST_INVALID", "digest_mismatch"],
+  [413, "SIZE_INVALID", "size_mismatch"],
   [404, "MANIFEST_BLOB_UNKNOWN", "registry_unavailable"],
+  [400, "MANIFEST_UNVERIFIED", "registry_unavailable"],
+  [400, "manifest_invalid", "registry_unavailable"],
   [401, "UNAUTHORIZED", "destination_unauthorized"],
   [403, "DENIED", "destination_unauthorized"],
+  [403, "MANIFEST_INVALID", "destination_unauthorized"],
   [418, "X", "registry_unavailable"],
 ];
-for (const [status, code, expected] of PUT_MANIFEST)
-  test(`a manifest refused with ${status} ${code} is ${expected}`, async (t) => {
+for (const [status, code, expected, message] of PUT_MANIFEST)
+  test(`a manifest refused with ${status} ${code}${message === undefined ? "" : " and Amazon's words"} is ${expected}`, async (t) => {
     await using registry = await startRegistry();
-    registry.fail("PUT manifests", { status, code });
+    registry.fail("PUT manifests", { status, code, ...(message !== undefined && { message }) });
     await using destination = await openDestination(`${registry.host}/a:v1`, {
       registries: registriesFor(t),
     });
@@ -110,6 +125,17 @@ for (const [status, code, expected] of PUT_MANIFEST)
     });
     assert.equal(seen(registry, "PUT manifests"), 1);
   });
+
+test("a code that would refuse a manifest's type refuses nothing else", async (t) => {
+  await using registry = await startRegistry();
+  registry.fail("POST uploads", { status: 400, code: "MANIFEST_INVALID" });
+  await using destination = await openDestination(`${registry.host}/a:v1`, {
+    registries: registriesFor(t),
+  });
+  await assert.rejects(destination.putBlob(streamOf(image, layer), never), {
+    code: "registry_unavailable",
+  });
+});
 
 test("what is not there is not found; what must not be looked at counts as not there at the destination", async (t) => {
   await using registry = await startRegistry();

@@ -158,8 +158,8 @@ export function headerOf(headers: IncomingHttpHeaders, name: string): string | u
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** The content type without its parameters; "" where there is none. */
+/** The content type without its parameters, in lower case as types are compared; "" where there is none. */
 export function mediaTypeOf({ headers }: Pick<Reply, "headers">): string {
   const [type = ""] = (headerOf(headers, "content-type") ?? "").split(";", 1);
-  return type.trim();
+  return type.trim().toLowerCase();
 }

@@ -26,6 +26,7 @@ import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
+import { servedType } from "./served-type.ts";
 import { Uploads, type Session } from "./uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
@@ -98,7 +99,7 @@ class DockerDestination implements Destination {
     const whole = await this.#client.send({ ...out, method: "GET" }, signal, MANIFEST_LIMIT);
     if (whole.status === 404 || !whole.whole) return undefined;
     if (whole.status !== 200) throw this.#client.refusal(whole, out);
-    const mediaType = mediaTypeOf(whole);
+    const mediaType = servedType(whole);
     return { digest: manifestDigest({ bytes: whole.body, mediaType }), mediaType };
   }
 

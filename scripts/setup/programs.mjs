@@ -46,6 +46,7 @@ const PROGRAMS = {
   bzip2: { programs: ["bzip2"], packages: ["bzip2"], advice: "install bzip2" },
   xz: { programs: ["xz"], packages: ["xz-utils"], advice: "install xz (Debian: xz-utils)" },
   curl: { programs: ["curl"], packages: ["curl"], advice: "install curl" },
+  zstd: { programs: ["zstd"], packages: ["zstd"], advice: "install zstd" },
 };
 
 /** Which of `names` are there and which are not. */
@@ -69,9 +70,7 @@ export function unpackPrograms(names) {
   const wanted = names.map((name) => PROGRAMS[name]);
   const { failures } = unpackPackages(wanted.map(({ packages }) => packages));
   return names.flatMap((name, i) => {
-    const program = PROGRAMS[name].programs.find((file) =>
-      existsSync(join(debianRoot, "usr/bin", file)),
-    );
+    const program = PROGRAMS[name].programs.find((file) => folderOf(file) !== undefined);
     if (failures[i] === undefined && program !== undefined) {
       writeLauncher(program);
       return [];
@@ -85,6 +84,10 @@ export function unpackPrograms(names) {
   });
 }
 
+/** Where the unpacked program is; Debian's older packages have some of them outside /usr. */
+const folderOf = (program) =>
+  ["usr/bin", "bin"].find((folder) => existsSync(join(debianRoot, folder, program)));
+
 /** Global options that a program needs because its own files are not below /etc. */
 const OPTIONS = { skopeo: '--policy "$root/etc/containers/policy.json"' };
 
@@ -93,7 +96,7 @@ function writeLauncher(program) {
   const folders = libraryDirs().map((dir) => `$root${dir.slice(debianRoot.length)}`);
   const text = `#!/bin/sh
 root=$(CDPATH= cd -- "$(dirname -- "$0")/../debian" && pwd) || exit 1
-LD_LIBRARY_PATH="${folders.join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$root/usr/bin/${program}" ${OPTIONS[program] ?? ""} "$@"
+LD_LIBRARY_PATH="${folders.join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$root/${folderOf(program)}/${program}" ${OPTIONS[program] ?? ""} "$@"
 `;
   mkdirSync(programsDir, { recursive: true });
   const file = join(programsDir, program);

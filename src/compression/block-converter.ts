@@ -24,8 +24,6 @@ export class BlockConverter implements Converter {
   readonly #allowance = new Allowance();
   /** Blocks that are being compressed, in their order. */
   readonly #blocks: Block[] = [];
-  /** Memory of blocks that are done. */
-  readonly #memory: ArrayBuffer[] = [];
   /** The block that is being filled, and how many bytes it has. */
   #open: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
@@ -66,7 +64,7 @@ export class BlockConverter implements Converter {
     while (!this.#allowance.tryTake()) await this.#pass();
     this.#isEmpty = false;
     this.#filled = 0;
-    return new Uint8Array(this.#memory.pop() ?? new ArrayBuffer(this.#recipe.blockBytes));
+    return new Uint8Array(blockPool.memory(this.#recipe.blockBytes));
   }
 
   #finish({ buffer: memory }: Uint8Array<ArrayBuffer>): void {
@@ -85,7 +83,7 @@ export class BlockConverter implements Converter {
     if (answer === undefined) return;
     const { memory, output } = answer;
     this.#blocks.shift();
-    this.#memory.push(memory);
+    blockPool.keep(memory);
     await this.#outlet.pass(Buffer.from(output.buffer, output.byteOffset, output.byteLength));
     this.#allowance.giveBack();
   }

@@ -63,11 +63,24 @@ class Thread {
 class BlockPool {
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
+  readonly #memory: ArrayBuffer[] = [];
   #idle: NodeJS.Timeout | undefined;
 
   /** Threads that there are now. */
   get size(): number {
     return this.#threads.size;
+  }
+
+  /** Memory for a block of so many bytes: what an earlier one had, if it can be had. */
+  memory(bytes: number): ArrayBuffer {
+    const at = this.#memory.findIndex(({ byteLength }) => byteLength === bytes);
+    return this.#memory.splice(at, at < 0 ? 0 : 1)[0] ?? new ArrayBuffer(bytes);
+  }
+
+  /** Takes back what is not needed now. */
+  keep(memory: ArrayBuffer): void {
+    this.#memory.push(memory);
+    if (this.#memory.length > availableParallelism()) this.#memory.shift();
   }
 
   /** Compresses a block; one that still waits for its turn when `signal` aborts is not begun. */
@@ -82,6 +95,7 @@ class BlockPool {
   /** Ends all threads; jobs that they have are rejected. */
   async end(): Promise<void> {
     clearTimeout(this.#idle);
+    this.#memory.length = 0;
     await Promise.all(Array.from(this.#threads, (thread) => thread.end()));
   }
 

@@ -18,8 +18,8 @@ function gzipMember(bytes: Uint8Array, level: number): Uint8Array {
 
 parentPort?.on("message", ({ memory, length, algorithm, level }: BlockTask) => {
   const output = COMPRESS[algorithm](new Uint8Array(memory, 0, length), level);
-  // Small results come out of a buffer that others use as well: they cannot be given away.
-  const own = output.byteLength === output.buffer.byteLength ? output : new Uint8Array(output);
+  // Small results are in a buffer that others use as well: that cannot be given away.
+  const own = output.byteLength > Buffer.poolSize ? output : new Uint8Array(output);
   const answer: BlockAnswer = { memory, output: own as Uint8Array<ArrayBuffer> };
   parentPort?.postMessage(answer, [memory, answer.output.buffer]);
 });

@@ -4,7 +4,7 @@ import type { Bytes } from "../bytes.ts";
 import { BlockConverter, type BlockRecipe } from "./block-converter.ts";
 import { CodecConverter } from "./codec-converter.ts";
 import { converted } from "./converter.ts";
-import { gzipLevelOf, zstdLevelOf } from "./levels.ts";
+import { ownLevelOf } from "./levels.ts";
 
 /** What can be written. */
 export type Compressor = "gzip" | "zstd" | "zstd:chunked";
@@ -12,12 +12,12 @@ export type Compressor = "gzip" | "zstd" | "zstd:chunked";
 export interface Compressed {
   readonly content: Bytes;
   /** What the layer's annotations have to say of it; to be asked when the content was poured. */
-  annotations(): Readonly<Record<string, string>>;
+  readonly annotations: () => Readonly<Record<string, string>>;
 }
 
 /**
  * Bytes of a gzip member or a zstd frame. Members are found to be as small as they get; frames of 16 MiB lose nothing to one that has all
- * (decision 12).
+ * (decision 15).
  */
 const BLOCK_BYTES = { gzip: 1024 * 1024, zstd: 16 * 1024 * 1024 } as const;
 
@@ -27,8 +27,11 @@ const BLOCK_BYTES = { gzip: 1024 * 1024, zstd: 16 * 1024 * 1024 } as const;
  */
 export function compress(content: Bytes, to: Compressor, level: number | undefined): Compressed {
   if (to === "zstd:chunked") return compressChunked(content, level);
-  const own = to === "gzip" ? gzipLevelOf(level) : zstdLevelOf(level);
-  const recipe: BlockRecipe = { algorithm: to, level: own, blockBytes: BLOCK_BYTES[to] };
+  const recipe: BlockRecipe = {
+    algorithm: to,
+    level: ownLevelOf(to, level),
+    blockBytes: BLOCK_BYTES[to],
+  };
   return {
     content: converted(content, (outlet, signal) => new BlockConverter(recipe, outlet, signal)),
     annotations: () => ({}),
@@ -37,7 +40,7 @@ export function compress(content: Bytes, to: Compressor, level: number | undefin
 
 function compressChunked(content: Bytes, level: number | undefined): Compressed {
   let annotations: Readonly<Record<string, string>> | undefined;
-  const codec = { name: "zstd:chunked", level: zstdLevelOf(level) } as const;
+  const codec = { name: "zstd:chunked", level: ownLevelOf("zstd:chunked", level) } as const;
   return {
     content: converted(
       content,

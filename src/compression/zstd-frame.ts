@@ -4,8 +4,6 @@ import { constants, zstdCompressSync } from "node:zlib";
 
 /** A frame remembers what came 8 MiB ago, as containers/image's do. */
 const WINDOW_LOG = 23;
-/** Bytes that come out at a time. */
-const CHUNK = 1024 * 1024;
 
 /**
  * The bytes as one frame with their size and a checksum; `level` is zstd's own. Throws if the frame does not hold all of them: a bug
@@ -13,7 +11,8 @@ const CHUNK = 1024 * 1024;
  */
 export function zstdFrame(bytes: Uint8Array, level: number): Buffer {
   const frame = zstdCompressSync(bytes, {
-    chunkSize: Math.min(CHUNK, bytes.length + 64),
+    // Room for all of it: the parts of a result would be copied once more to put them together.
+    chunkSize: bytes.length + (bytes.length >> 7) + 1024,
     pledgedSrcSize: bytes.length,
     params: {
       [constants.ZSTD_c_compressionLevel]: level,

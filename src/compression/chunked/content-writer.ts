@@ -20,8 +20,9 @@ export function writeContent(
   source: ByteSource,
   size: number,
   frames: FrameWriter,
+  mostChunks = MOST_CHUNKS,
 ): WrittenContent {
-  const writer = new ContentWriter(size, frames);
+  const writer = new ContentWriter(size, frames, mostChunks);
   for (let left = size; left > 0;) {
     const piece = source.some(left);
     writer.write(piece);
@@ -33,6 +34,7 @@ export function writeContent(
 class ContentWriter {
   readonly #size: number;
   readonly #frames: FrameWriter;
+  readonly #mostChunks: number;
   readonly #offset: number;
   readonly #digest = createHash("sha256");
   readonly #sum = new Crc64();
@@ -45,9 +47,10 @@ class ContentWriter {
   #chunkOffset: number;
   #chunkDigest: Hash | undefined;
 
-  constructor(size: number, frames: FrameWriter) {
+  constructor(size: number, frames: FrameWriter, mostChunks: number) {
     this.#size = size;
     this.#frames = frames;
+    this.#mostChunks = mostChunks;
     this.#offset = frames.close();
     this.#chunkOffset = this.#offset;
   }
@@ -75,7 +78,7 @@ class ContentWriter {
 
   #cut(end: number, isHole: boolean): void {
     const chunkSize = end - this.#chunkStart;
-    const isLast = this.#chunks.length === MOST_CHUNKS - 1;
+    const isLast = this.#chunks.length === this.#mostChunks - 1;
     if (chunkSize === 0 || (isLast && end < this.#size)) return;
     const isAll = chunkSize === this.#size;
     while (end - this.#framed > FRAME_BYTES) this.#frame(FRAME_BYTES);

@@ -25,7 +25,9 @@ const digestOf = (bytes: Buffer): string =>
 export function writeChunked({ read, write }: Flow, level: number): ReturnType<Codec> {
   const source = new ByteSource(read, "tar");
   const frames = new FrameWriter(write, level);
-  const index = indexed(source, frames, level);
+  // Nothing, compressed, is one empty frame.
+  if (source.isAtEnd()) frames.frame(new Uint8Array(0));
+  const index = source.isAtEnd() ? undefined : indexed(source, frames, level);
   const annotations = index === undefined ? writeRest(source, frames) : writeIndex(index, frames);
   frames.end();
   return annotations;

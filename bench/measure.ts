@@ -9,6 +9,8 @@ export interface Cost {
   readonly wall: number;
   /** Seconds of user and system time. */
   readonly cpu: number;
+  /** Of what was written, where that differs. */
+  readonly bytes?: number;
 }
 
 const TICKS = 100; // USER_HZ, of every Linux that Node runs on

@@ -3,13 +3,15 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { countOf, knownIn, LEGEND, tableOf, type Judged } from "./report.ts";
+import { knownIn, LEGEND, tableOf, type Judged } from "./report.ts";
 
 const FILE = join(import.meta.dirname, "../../../docs/interop.md");
 
-export interface Table {
+/** A part of the document, of its own title. */
+export interface Section {
   readonly title: string;
-  readonly judged: readonly Judged[];
+  /** Markdown. */
+  readonly text: string;
 }
 
 const HEAD = `# The same copies through skopeo and through transship
@@ -25,33 +27,35 @@ ${LEGEND.split("\n")
   .join("\n")}
 `;
 
-export async function writeDocument(tables: readonly Table[], now = new Date()): Promise<void> {
+/** Writes these sections in the place of what the document had of them. */
+export async function writeSections(sections: readonly Section[]): Promise<void> {
   const old = await readFile(FILE, "utf8").catch(() => "");
-  await writeFile(FILE, documentOf(old, tables, now.toISOString().slice(0, 10)));
+  await writeFile(FILE, documentOf(old, sections));
 }
 
-/** The document with these versions' sections in place of what it had of them. */
-export function documentOf(old: string, tables: readonly Table[], date: string): string {
-  const [, ...sections] = old.split(/^(?=## )/m);
-  const titleOf = (section: string) => section.slice(0, section.indexOf("\n"));
-  const made = tables.map((table) => sectionOf(table, date));
+export function documentOf(old: string, sections: readonly Section[]): string {
+  const [, ...before] = old.split(/^(?=## )/m);
+  const titleOf = (text: string) => text.slice(0, text.indexOf("\n"));
+  const made = sections.map(({ title, text }) => `## ${title}\n\n${text.trim()}`);
   const titles = new Set(made.map(titleOf));
-  const kept = sections.map((section) => section.trim()).filter((s) => !titles.has(titleOf(s)));
+  const kept = before.map((text) => text.trim()).filter((text) => !titles.has(titleOf(text)));
   const all = [...kept, ...made].toSorted((a, b) =>
-    titleOf(a).localeCompare(titleOf(b), "en", { numeric: true }),
+    titleOf(b).localeCompare(titleOf(a), "en", { numeric: true }),
   );
   return `${[HEAD.trim(), ...all].join("\n\n")}\n`;
 }
 
-function sectionOf({ title, judged }: Table, date: string): string {
+/** What came out of comparing, as a section. */
+export function sectionOf(title: string, judged: readonly Judged[], date = new Date()): Section {
   const differing = judged.filter(({ judgement }) => judgement.verdict === "different");
-  return [
-    `## ${title}`,
-    `${judged.length} cases on ${date}; ${countOf(judged, "different")} differ.`,
+  const known = [...knownIn(judged)].map(
+    ([row, count]) => `- row ${row} of [differences.md](differences.md): ${count} cases`,
+  );
+  const text = [
+    `${judged.length} cases on ${date.toISOString().slice(0, 10)}; ${differing.length} differ.`,
     tableOf(judged),
-    ...[...knownIn(judged)].map(
-      ([row, count]) => `- row ${row} of [differences.md](differences.md): ${count} cases`,
-    ),
-    ...differing.map(({ wanted }) => `- differs: ${wanted.name}`),
-  ].join("\n\n");
+    known.join("\n"),
+    differing.map(({ wanted }) => `- differs: ${wanted.name}`).join("\n"),
+  ];
+  return { title, text: text.filter((part) => part !== "").join("\n\n") };
 }

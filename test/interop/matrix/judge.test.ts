@@ -184,7 +184,7 @@ for (const [wrong, make] of Object.entries(WRONG)) {
   });
 }
 
-const ANY = allCases()[0] as Case;
+const ANY = allCases().find(({ name }) => name === "oci → dir, s2, none") as Case;
 const verdictOf = (theirs: Result, ours: Result, version = "1.22.0"): string =>
   judge(ANY, version, theirs, ours, IMAGE).verdict;
 

@@ -5,7 +5,7 @@ import type { Sample } from "../../support/samples.ts";
 import { compare } from "./compare.ts";
 import { knownRow } from "./known.ts";
 import type { Case, Check, Facts, Judgement, Made, Result } from "./model.ts";
-import { asOlder, isOlder, refusedByOlder } from "./older.ts";
+import { asOlder, explainedByAge, isOlder } from "./older.ts";
 import { sameRefusal } from "./refusals.ts";
 import { faultIn } from "./sound.ts";
 
@@ -22,9 +22,7 @@ export function judge(
   const row = knownRow(wanted, judgement);
   if (row !== undefined) return { ...judgement, verdict: "known", row };
   if (!isOlder(version)) return judgement;
-  const { answer } = theirs;
-  if (answer.kind === "refused" && refusedByOlder(answer.text))
-    return { ...judgement, verdict: "older" };
+  if (explainedByAge(wanted, judgement.why)) return { ...judgement, verdict: "older" };
   const again = strictly(theirs, { ...ours, made: asOlder(theirs.made, ours.made) }, source);
   return again.verdict === "different" ? again : { ...judgement, verdict: "older" };
 }

@@ -4,7 +4,7 @@
 
 import { missing } from "../../support/peers.ts";
 import { allCases } from "./cases.ts";
-import { writeDocument } from "./document.ts";
+import { sectionOf, writeSections } from "./document.ts";
 import type { Case, Judgement } from "./model.ts";
 import { countOf, LEGEND, tableOf, type Judged } from "./report.ts";
 import { runCase } from "./run.ts";
@@ -56,5 +56,6 @@ const tables = [
 ].filter(({ judged }) => judged.length > 0);
 for (const { title, judged } of tables) say(`\n${title}\n\n${tableOf(judged)}\n\n`);
 say(`${LEGEND}\n${cases.length} cases, ${Math.round((performance.now() - started) / 1000)} s\n`);
-if (words.length === 0) await writeDocument(tables);
+if (words.length === 0)
+  await writeSections(tables.map(({ title, judged }) => sectionOf(title, judged)));
 if (tables.some(({ judged }) => countOf(judged, "different") > 0)) process.exitCode = 1;

@@ -1,7 +1,7 @@
 // What older skopeos do not do yet (semantics 2.6). We follow the newest; where only an older one is installed, these are the differences
 // that it may show.
 
-import type { Made } from "./model.ts";
+import type { Case, Made } from "./model.ts";
 
 /** Whether a version is older than the one that we follow. */
 export function isOlder(version: string): boolean {
@@ -9,15 +9,35 @@ export function isOlder(version: string): boolean {
   return major < 1 || (major === 1 && minor < 22);
 }
 
-/** Refusals of what the newest one copies. */
-const REFUSALS: readonly RegExp[] = [
-  // Docker manifests in OCI layouts.
-  /no descriptor found for reference|Error loading image ref from index\.json/,
-  // `oci:path:@0`.
-  /Invalid image @\d/,
+interface Age {
+  readonly what: string;
+  /** By the name of the case, and by how it differs. */
+  readonly name?: RegExp;
+  readonly why: RegExp;
+}
+
+const AGES: readonly Age[] = [
+  {
+    what: "docker manifests in OCI layouts are not read",
+    name: /^oci/,
+    why: /skopeo: .*no descriptor found for reference/,
+  },
+  { what: "no `oci:path:@0`", name: /from place/, why: /skopeo: .*Invalid image @\d/ },
+  {
+    what: "a config that is made for OCI lacks the variant",
+    name: /(docker|windows) list/,
+    why: /\/config\/digest/,
+  },
+  {
+    what: "zstd does not choose the manifest type; its words and annotations are others",
+    name: /zstd/,
+    why: /./,
+  },
+  { what: "zstd is not made gzip for a docker manifest", why: /zstd compression is not supported/ },
 ];
 
-export const refusedByOlder = (text: string): boolean => REFUSALS.some((words) => words.test(text));
+export const explainedByAge = (wanted: Case, why: string): boolean =>
+  AGES.some((age) => age.why.test(why) && (age.name ?? /./).test(wanted.name));
 
 const INDEX_TYPE = ',"mediaType":"application/vnd.oci.image.index.v1+json","manifests"';
 const SPACED = '{"imageLayoutVersion": "1.0.0"}';

@@ -89,8 +89,7 @@ const hasVariants = (chunked: boolean): Check =>
     for (const gzip of old.filter((entry) => !isZstd(entry))) {
       if (!entries.some(({ digest }) => digest === gzip.digest)) return `${gzip.digest} is gone`;
       const twins = entries.filter(
-        (entry) =>
-          isZstd(entry) && JSON.stringify(entry.platform) === JSON.stringify(gzip.platform),
+        (entry) => isZstd(entry) && isDeepStrictEqual(entry.platform, gzip.platform),
       );
       if (!twins.some((twin) => isTwin(sample, gzip, twin, chunked)))
         return `no zstd image is the same as ${gzip.digest}`;

@@ -25,8 +25,9 @@ const MEANINGS: readonly (readonly [RegExp, readonly Code[]])[] = [
     /no descriptor found for reference|matches unsupported manifest MIME types|etching blob|manifest unknown|no such file or directory|Tag ".*" not found|choose an image/,
     ["source_not_found"],
   ],
+  [/compression using .* required/, ["manifest_rejected", "invalid_request"]],
   [
-    /compression using .* required|encryption required|compression is not (officially )?supported for|on artifact with type|Unknown media type during manifest conversion|encrypted layers .* are not supported|need a Docker schema 2 manifest|an image with 0 history entries|Uploading manifest (list )?failed|uploading manifest/,
+    /encryption required|compression is not (officially )?supported for|on artifact with type|Unknown media type during manifest conversion|encrypted layers .* are not supported|need a Docker schema 2 manifest|an image with 0 history entries|Uploading manifest (list )?failed|uploading manifest/,
     ["manifest_rejected"],
   ],
   [/Can not copy signatures/, ["signing_failed"]],

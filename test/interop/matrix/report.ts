@@ -45,11 +45,11 @@ export function tableOf(judged: readonly Judged[]): string {
     ...groups.map((group) => cell(judged.filter(({ wanted }) => wanted.option.group === group))),
     cell(judged),
   ];
-  return aligned([["pair", ...groups, "all options"], ...rows, all]);
+  return alignedTable([["pair", ...groups, "all options"], ...rows, all]);
 }
 
 /** A Markdown table whose columns are as wide as their widest cell. */
-function aligned([head = [], ...rows]: readonly (readonly string[])[]): string {
+export function alignedTable([head = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = head.map((_, i) =>
     Math.max(3, ...[head, ...rows].map((row) => (row[i] ?? "").length)),
   );

@@ -77,7 +77,7 @@ export function startCopy(
     destination,
     report: control.report,
     copyImage: (manifest, instance, signal) =>
-      copySingle(copy, { manifest, from: instance, instance, may }, signal),
+      copySingle(copy, { manifest, from: instance, instance, may, isReferrer: true }, signal),
   });
   const copy: Copy = {
     ends,

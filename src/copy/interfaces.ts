@@ -120,6 +120,18 @@ export interface Destination extends AsyncDisposable {
   commit(signal: AbortSignal): Promise<void>;
 }
 
+/** Whether images may be copied at all (semantics 1.3, step 2). */
+export interface Policy {
+  /** Throws `policy_rejected` with the reasons, and what reading the signatures throws. */
+  check(image: UncheckedImage, signal: AbortSignal): Promise<void>;
+}
+
+/** An image of which nothing was looked at yet. */
+export interface UncheckedImage {
+  readonly manifest: RawManifest;
+  readonly signatures: () => Promise<readonly Signature[]>;
+}
+
 /** Limits how many tasks run at once. */
 export interface Semaphore {
   /**
@@ -151,6 +163,8 @@ export interface CopyEnds {
   /** How the destination's layers are to be compressed. */
   readonly compression: CompressionWish;
   readonly cache: BlobInfoCache;
+  /** Absent: every image may be copied. */
+  readonly policy?: Policy;
 }
 
 export interface CopyControl {

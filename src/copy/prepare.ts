@@ -53,6 +53,8 @@ export interface Order {
   readonly may?: MayChange;
   /** The compression that this copy of the image is for, beside the usual one. */
   readonly variant?: CompressionVariant;
+  /** It only refers to an image: the policy is for images, and nobody signs a signature. */
+  readonly isReferrer?: boolean;
 }
 
 /** One image, and all that was decided about it. */
@@ -80,6 +82,7 @@ export async function prepareImage(
   } = copy;
   const { manifest, from, instance, variant } = order;
   if (isList(manifest.mediaType)) throw nested();
+  await checkPolicy(copy, order, signal);
   const image = parseImage(manifest);
   const signatures = await getSignatures(copy, from, "image", signal);
   const digest = manifestDigest(manifest);
@@ -124,6 +127,17 @@ export async function prepareImage(
   });
   const config = image.config && configTask(image.config, wish);
   return { ...order, image, digest, signatures, types, embedded, layers, config };
+}
+
+/** Asks for a verdict on the manifest as it was read, and all its signatures, before anything else is made of it. */
+async function checkPolicy(
+  { ends: { source, policy } }: Copy,
+  { manifest, from, isReferrer }: Order,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isReferrer) return;
+  const signatures = () => source.getSignatures(from, signal);
+  await policy?.check({ manifest, signatures }, signal);
 }
 
 /** What the manifest says of a layer's compression. */

@@ -22,6 +22,8 @@ import { removeLeftovers, removePrepared, replaceFile, storeBlob } from "./store
 
 /** Bytes of an index.json: room for 20,000 names. */
 export const INDEX_LIMIT = 16 * 1024 * 1024;
+/** Of an `oci-layout` file. */
+const VERSION_LIMIT = 1024;
 const LAYOUT_FILE = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** A layout as a source reads it. */
@@ -57,7 +59,8 @@ export class Layout implements LayoutReader {
 
   /** Throws what would stop a writer at its first blob, or after its last: `path_denied`, `manifest_invalid`. Writes nothing. */
   async checkWritable(): Promise<void> {
-    await confine(this.#dataDir, this.#blobs, this.#side);
+    await confine(this.#dataDir, join(this.#blobs, "sha256", "any"), this.#side);
+    await this.#readVersion();
     await this.readIndex();
   }
 
@@ -104,14 +107,21 @@ export class Layout implements LayoutReader {
     change: (index: LayoutIndex) => Promise<LayoutIndex>,
     signal: AbortSignal,
   ): Promise<void> {
-    const [version, file] = [join(this.folder, "oci-layout"), join(this.folder, "index.json")];
-    const present = await readSmall(version, 1024, { side: this.#side, phase: "commit" });
-    if (present === undefined || !present.equals(LAYOUT_FILE))
-      await replaceFile(version, LAYOUT_FILE, signal);
+    const file = join(this.folder, "index.json");
+    if ((await this.#readVersion())?.equals(LAYOUT_FILE) !== true)
+      await replaceFile(this.#version, LAYOUT_FILE, signal);
     await removePrepared(file);
     const changed = await change((await this.readIndex()) ?? EMPTY_INDEX);
     await replaceFile(file, formatIndex(changed), signal);
     for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
+  }
+
+  get #version(): string {
+    return join(this.folder, "oci-layout");
+  }
+
+  async #readVersion(): Promise<Buffer | undefined> {
+    return readSmall(this.#version, VERSION_LIMIT, { side: this.#side, phase: "manifest" });
   }
 }
 

@@ -72,7 +72,10 @@ test(
     await write(`docker-archive:a.tar:${NAME}:archive`, image);
     await docker("load", "--input", join(dir.path, "a.tar"));
     for (const tag of ["archive", "more"])
-      assert.equal(await docker("run", "--rm", `${NAME}:${tag}`), "hello from transship\n");
+      assert.equal(
+        await docker("run", "--rm", "--network", "none", `${NAME}:${tag}`),
+        "hello from transship\n",
+      );
   },
 );
 
@@ -81,8 +84,13 @@ test(
   options,
   async () => {
     await write(`docker-daemon:${NAME}:daemon`, image);
-    assert.equal(await docker("run", "--rm", `${NAME}:daemon`), "hello from transship\n");
-    for (const reference of [`${NAME}:daemon`, digestOf(image.config)])
+    assert.equal(
+      await docker("run", "--rm", "--network", "none", `${NAME}:daemon`),
+      "hello from transship\n",
+    );
+    // The digest of the config; with containerd's store, that of the manifest.
+    const id = await docker("image", "inspect", "--format", "{{.Id}}", `${NAME}:daemon`);
+    for (const reference of [`${NAME}:daemon`, id.trim()])
       assert.deepEqual(await readBack(`docker-daemon:${reference}`), image);
   },
 );
@@ -129,7 +137,10 @@ test("layers may be compressed when they come to the engine", options, async () 
     await destination.putManifest(manifest, undefined, never);
     await destination.commit(never);
   }
-  assert.equal(await docker("run", "--rm", `${NAME}:gzip`), "hello from transship\n");
+  assert.equal(
+    await docker("run", "--rm", "--network", "none", `${NAME}:gzip`),
+    "hello from transship\n",
+  );
   assert.deepEqual(await readBack(`docker-daemon:${NAME}:gzip`), image);
 });
 
@@ -151,11 +162,14 @@ test(
           ...broken,
           manifest: { ...good.manifest, bytes },
         }),
-      failure("manifest_rejected", /the docker engine does not take the image: invalid diffID/),
+      failure(
+        "manifest_rejected",
+        /the docker engine does not take the image: .*(invalid diffID|wrong diff id)/,
+      ),
     );
     await assert.rejects(
-      () => readBack(`docker-daemon:${NAME}:broken`),
-      failure("source_not_found", new RegExp(`${NAME}:broken`)),
+      () => readBack(`docker-daemon:${NAME}:nobody`),
+      failure("source_not_found", new RegExp(`${NAME}:nobody`)),
     );
   },
 );

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { digestOf } from "../../src/image/digest.ts";
@@ -19,6 +23,7 @@ import {
 } from "../support/archives.ts";
 import { startTestEngine } from "../support/docker-engine.ts";
 import { accessTo, failure, filesBelow, makeDataDir, never } from "../support/folders.ts";
+import { missing } from "../support/peers.ts";
 import { memberOf } from "../support/raw-tar.ts";
 
 const image = makePlainImage("a");
@@ -101,6 +106,13 @@ test("what the engine says against an image is repeated", async (t) => {
       '{"stream":"Loading"}\r\n{"errorDetail":{"message":"no space\\nleft"},"error":"x"}\r\n',
       "manifest_rejected",
       /no space left$/,
+    ],
+    [
+      "a line of its progress, as containerd's store has it",
+      200,
+      '{"stream":"Loaded image: x\\n"}\r\n{"stream":"Error unpacking image x: wrong diff id\\n"}\r\n',
+      "manifest_rejected",
+      /Error unpacking image x: wrong diff id$/,
     ],
     ["a detail without words", 200, '{"errorDetail":{}}', "manifest_rejected", /does not say why/],
     ["a refusal", 500, '{"message":"broken pipe"}', "registry_unavailable", /500: broken pipe/],
@@ -236,3 +248,39 @@ test("DOCKER_HOST is a socket, this machine, or another one over TLS", async (t)
     failure("registry_unavailable", /DOCKER_CERT_PATH/),
   );
 });
+
+test(
+  "an engine elsewhere is asked over TLS, and shown who asks",
+  { skip: missing("openssl") },
+  async () => {
+    await using dir = await makeDataDir();
+    const at = (name: string) => join(dir.base, name);
+    // One certificate for both sides, which is its own authority.
+    execFileSync("openssl", [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+      ...["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+      ...["-keyout", at("key.pem"), "-out", at("cert.pem")],
+    ]);
+    await copyFile(at("cert.pem"), at("ca.pem"));
+    const [key, cert] = await Promise.all([readFile(at("key.pem")), readFile(at("cert.pem"))]);
+    const server = createServer({ key, cert, ca: cert, requestCert: true }, (_, response) => {
+      response.end(saved);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const host = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      await using engine = new DockerEngine({ host, certPath: dir.base });
+      await using source = await sourceOf(dir.path, "docker-daemon:busybox:1", { engine });
+      assert.deepEqual(await read(source), image);
+      await using plainly = new DockerEngine({ host });
+      await assert.rejects(
+        () => sourceOf(dir.path, "docker-daemon:busybox:1", { engine: plainly }),
+        failure("registry_unavailable"),
+      );
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  },
+);

@@ -21,6 +21,8 @@ for (const [transport, folder, of, context] of [
   ["oci", "place", "", {}],
   ["oci", "shared", "", { sharedBlobDir: "shared" }],
   ["dir", ".", "place.", {}],
+  ["oci-archive", ".", "place.", {}],
+  ["oci-archive", ".transship", "", {}],
 ] as const) {
   test(`what killed processes left in ${folder}, of an ${transport}: image, is removed a day later, and nothing else is`, async () => {
     await using data = await makeDataDir();
@@ -33,12 +35,14 @@ for (const [transport, folder, of, context] of [
       await leave(temporaryIn(where, "other."), DAY + 60),
       await leave(join(where, ".somebody.tmp"), DAY + 60),
     ];
-    await using destination = await openDestination(
-      `${transport}:place`,
-      accessTo(data.path, "destination", context),
-    );
-    await putImage(destination, image);
-    await destination.commit(never);
+    {
+      await using destination = await openDestination(
+        `${transport}:place`,
+        accessTo(data.path, "destination", context),
+      );
+      await putImage(destination, image);
+      await destination.commit(never);
+    }
     const left = (await readdir(where)).filter((name) => name.endsWith(".tmp"));
     assert.deepEqual(left.toSorted(), kept.map((path) => path.slice(where.length + 1)).toSorted());
   });

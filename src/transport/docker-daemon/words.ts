@@ -1,6 +1,6 @@
 // What a docker engine says, made fit to be repeated.
 
-import { isObject, parseJson } from "../../image/json.ts";
+import { isObject, parseJsonObject } from "../../image/json.ts";
 import type { Reply } from "../docker/answer.ts";
 
 /** Characters of its words that are repeated. */
@@ -8,27 +8,33 @@ const LIMIT = 500;
 
 /** The status of an answer, and the engine's `message`. */
 export function messageIn({ status, body }: Pick<Reply, "status" | "body">): string {
-  const message = fieldIn(body, "message");
+  const { message } = parsed(body) as { message?: unknown };
   return typeof message === "string" ? `${status}: ${clean(message)}` : String(status);
 }
 
-/** Why images were not loaded, in lines of JSON that tell of the progress; undefined: they were. */
+/** Why an image was not loaded, in lines of JSON that tell of the progress; undefined: it was. */
 export function refusalIn(lines: Buffer): string | undefined {
   for (const line of lines.toString().split("\n")) {
-    const detail = fieldIn(Buffer.from(line), "errorDetail");
-    if (detail === undefined || detail === null) continue;
-    const message = isObject(detail) ? detail["message"] : undefined;
-    return typeof message === "string" ? clean(message) : "it does not say why";
+    const told = refusalOf(parsed(Buffer.from(line)));
+    if (told !== undefined) return clean(told);
   }
   return undefined;
 }
 
-function fieldIn(json: Buffer, name: string): unknown {
+function refusalOf({ errorDetail, stream }: Readonly<Record<string, unknown>>): string | undefined {
+  // Engines with containerd's store take any image, and tell of one that they cannot unpack as of any progress.
+  if (typeof stream === "string" && stream.startsWith("Error ")) return stream;
+  if (errorDetail === undefined || errorDetail === null) return undefined;
+  const message = isObject(errorDetail) ? errorDetail["message"] : undefined;
+  return typeof message === "string" ? message : "it does not say why";
+}
+
+/** Empty where it is no JSON object. */
+function parsed(json: Buffer): Readonly<Record<string, unknown>> {
   try {
-    const document = parseJson(json);
-    return isObject(document) ? document[name] : undefined;
+    return parseJsonObject(json);
   } catch {
-    return undefined;
+    return {};
   }
 }
 

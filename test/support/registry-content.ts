@@ -1,6 +1,6 @@
 // What the test registry holds, and the rules by which it takes things (OCI distribution-spec, "Push").
 
-import { algorithmOf, parseDigest, type Digest } from "../../src/image/digest.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
 import { isList } from "../../src/image/media-types.ts";
 import { isTag } from "../../src/image/reference/docker.ts";
@@ -94,6 +94,14 @@ export class Content {
     const { manifests, tags } = this.#repository(repository);
     manifests.set(manifest.digest, manifest);
     if (!ref.includes(":")) tags.set(ref, manifest.digest);
+  }
+
+  /** Takes whatever it is given, under any name: what a registry does that lies. */
+  forgeManifest(repository: string, ref: string, { bytes, mediaType }: RawManifest): void {
+    const { manifests, tags } = this.#repository(repository);
+    const digest = ref.includes(":") ? (ref as Digest) : digestOf(bytes);
+    manifests.set(digest, { bytes, mediaType, digest });
+    if (!ref.includes(":")) tags.set(ref, digest);
   }
 
   /** A tag goes alone, a digest with all its tags. */

@@ -1,0 +1,167 @@
+// Whole copies with hostile input, over real transports into real destinations: what a test asks for is the refusal, and what this
+// bench holds each of them to is that nothing of it can be seen afterwards.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { copyImage } from "../../src/copy/copy.ts";
+import type { CopyEnds, CopyResult } from "../../src/copy/interfaces.ts";
+import type { CopyOptions } from "../../src/copy/options.ts";
+import { LocalSemaphore } from "../../src/copy/semaphore.ts";
+import type { Code } from "../../src/codes.ts";
+import { CopyError, type Side } from "../../src/errors.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import type { AccessContext } from "../../src/transport/access.ts";
+import { Registries } from "../../src/transport/docker/registries.ts";
+import { openDestination, openSource } from "../../src/transport/open.ts";
+import { LOOPBACK_TOO } from "../support/egress.ts";
+import { accessTo, makeDataDir, never } from "../support/folders.ts";
+import { makeImage } from "../support/images.ts";
+import { DEFAULTS } from "../support/options.ts";
+import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { assertClean, shownAt } from "./destinations.ts";
+import { honest, place, SOURCES, type HostileImage, type SourceKind } from "./sources.ts";
+
+export interface Expected {
+  readonly code: Code;
+  readonly side?: Side;
+  /** What the message has. */
+  readonly words?: RegExp;
+}
+
+/** What a copy is to do besides. */
+export interface Given extends Partial<Pick<CopyEnds, "compression">> {
+  readonly options?: Partial<CopyOptions>;
+  readonly signal?: AbortSignal;
+  readonly source?: Partial<AccessContext>;
+  readonly destination?: Partial<AccessContext>;
+}
+
+/** Fresh ones, and those that have an image already. */
+export const DESTINATIONS = [
+  "docker, fresh",
+  "oci, used",
+  "dir, fresh",
+  "docker, used",
+  "oci, fresh",
+  "dir, used",
+] as const;
+export type DestinationKind = (typeof DESTINATIONS)[number];
+
+export class Bench {
+  readonly dataDir: string;
+  readonly registry: TestRegistry;
+  readonly registries: Registries;
+  #names = 0;
+  #turn = 0;
+
+  constructor(dataDir: string, registry: TestRegistry, registries: Registries) {
+    this.dataDir = dataDir;
+    this.registry = registry;
+    this.registries = registries;
+  }
+
+  /** Puts an image where it can be read from. */
+  place(kind: SourceKind, image: HostileImage): Promise<string> {
+    return place(kind, image, `from-${++this.#names}`, this);
+  }
+
+  /** A destination reference of the kind, or of the next kind in turn. */
+  destination(kind: DestinationKind = this.#next()): string {
+    const [transport = "", state] = kind.split(", ");
+    const name = state === "used" ? "used" : `fresh-${++this.#names}`;
+    return this.#reference(transport, `${name}-${transport}`);
+  }
+
+  async copy(source: string, destination: string, given: Given = {}): Promise<CopyResult> {
+    const { registries } = this;
+    const signal = given.signal ?? never;
+    const access = (side: Side) =>
+      accessTo(this.dataDir, side, { registries, tlsVerify: false, ...given[side] });
+    await using from = await openSource(parseReference(source), access("source"), signal);
+    await using to = await openDestination(
+      parseReference(destination),
+      access("destination"),
+      signal,
+    );
+    return await copyImage(
+      {
+        source: from,
+        destination: to,
+        platform: {},
+        host: { os: "linux", architecture: "amd64" },
+        compression: given.compression ?? {},
+        cache: NO_CACHE,
+      },
+      { ...DEFAULTS, ...given.options },
+      { blobs: new LocalSemaphore(6), report: () => {}, signal },
+    );
+  }
+
+  /** The copy fails as expected, and nothing of it can be seen. */
+  async assertRefused(
+    source: string,
+    expected: Expected,
+    given: Given = {},
+    destination = this.destination(),
+  ): Promise<void> {
+    const what = `${source} to ${destination}`;
+    const before_ = await shownAt(destination, this);
+    await assert.rejects(this.copy(source, destination, given), (error) => {
+      assert.ok(error instanceof CopyError, `${what}: ${String(error)}`);
+      const { code, message, context } = error;
+      assert.deepEqual(
+        [code, context.side],
+        [expected.code, expected.side ?? "source"],
+        `${what}: ${message}`,
+      );
+      assert.match(message, expected.words ?? /./, what);
+      return true;
+    });
+    assert.equal(await shownAt(destination, this), before_, `${what}: something can be seen`);
+    await assertClean(this);
+  }
+
+  /** As `assertRefused`, from each kind of source; `expected` may depend on it. */
+  async assertRefusedFrom(
+    image: HostileImage,
+    expected: Expected | ((kind: SourceKind) => Expected | undefined),
+    given: Given = {},
+  ): Promise<void> {
+    for (const kind of SOURCES) {
+      const own = typeof expected === "function" ? expected(kind) : expected;
+      if (own !== undefined) await this.assertRefused(await this.place(kind, image), own, given);
+    }
+  }
+
+  /** An image in each used destination. */
+  async prepare(): Promise<this> {
+    const old = await this.place("docker", honest(makeImage({ seed: "old" })));
+    for (const kind of DESTINATIONS)
+      if (kind.endsWith("used")) await this.copy(old, this.destination(kind));
+    return this;
+  }
+
+  #next(): DestinationKind {
+    return DESTINATIONS[this.#turn++ % DESTINATIONS.length] as DestinationKind;
+  }
+
+  #reference(transport: string, name: string): string {
+    if (transport === "docker") return `docker://${this.registry.host}/${name}:v1`;
+    return transport === "oci" ? `oci:${name}:v1` : `dir:${name}`;
+  }
+}
+
+/** A bench for the tests of one file, closed after them. */
+export function useBench(): () => Bench {
+  let bench: Bench | undefined;
+  const opened = new AsyncDisposableStack();
+  before(async () => {
+    const dataDir = opened.use(await makeDataDir());
+    const registry = opened.use(await startRegistry());
+    const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 2000 }));
+    bench = await new Bench(dataDir.path, registry, registries).prepare();
+  });
+  after(() => opened.disposeAsync());
+  return () => bench ?? assert.fail("the bench is used before its tests");
+}

@@ -50,20 +50,25 @@ export type DestinationKind = (typeof DESTINATIONS)[number];
 
 export class Bench {
   readonly dataDir: string;
+  /** Of destinations. */
   readonly registry: TestRegistry;
+  /** Of sources: another one, or what it says it has would be mounted, and never read. */
+  readonly liar: TestRegistry;
   readonly registries: Registries;
   #names = 0;
   #turn = 0;
 
-  constructor(dataDir: string, registry: TestRegistry, registries: Registries) {
+  constructor(dataDir: string, registry: TestRegistry, liar: TestRegistry, registries: Registries) {
     this.dataDir = dataDir;
     this.registry = registry;
+    this.liar = liar;
     this.registries = registries;
   }
 
   /** Puts an image where it can be read from. */
   place(kind: SourceKind, image: HostileImage): Promise<string> {
-    return place(kind, image, `from-${++this.#names}`, this);
+    const { dataDir, liar } = this;
+    return place(kind, image, `from-${++this.#names}`, { dataDir, registry: liar });
   }
 
   /** A destination reference of the kind, or of the next kind in turn. */
@@ -159,8 +164,9 @@ export function useBench(): () => Bench {
   before(async () => {
     const dataDir = opened.use(await makeDataDir());
     const registry = opened.use(await startRegistry());
+    const liar = opened.use(await startRegistry());
     const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 2000 }));
-    bench = await new Bench(dataDir.path, registry, registries).prepare();
+    bench = await new Bench(dataDir.path, registry, liar, registries).prepare();
   });
   after(() => opened.disposeAsync());
   return () => bench ?? assert.fail("the bench is used before its tests");

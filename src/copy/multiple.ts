@@ -189,17 +189,24 @@ const MISSING: ReadonlySet<string | undefined> = new Set([
   "BLOB_UNKNOWN",
 ]);
 
-/** An instance's manifest. The list's word and the source's must agree on what it is (reliability T19). */
+/** An instance's manifest. The list's word and the source's must agree on what it is, and how large (reliability T17, T19). */
 export async function getInstance(
   source: Copy["ends"]["source"],
-  instance: Instance,
+  { digest, mediaType, size }: Instance,
   signal: AbortSignal,
 ): Promise<RawManifest> {
-  const manifest = await source.getManifest(instance.digest, signal);
-  if (manifest.mediaType === instance.mediaType) return manifest;
+  const manifest = await source.getManifest(digest, signal);
+  const context = { side: "source", phase: "manifest", digest } as const;
+  if (manifest.mediaType !== mediaType)
+    throw new CopyError(
+      "manifest_invalid",
+      `the list calls ${digest} \`${mediaType}\`, it was served as \`${manifest.mediaType}\``,
+      context,
+    );
+  if (manifest.bytes.length === size) return manifest;
   throw new CopyError(
-    "manifest_invalid",
-    `the list calls ${instance.digest} \`${instance.mediaType}\`, it was served as \`${manifest.mediaType}\``,
-    { side: "source", phase: "manifest", digest: instance.digest },
+    "size_mismatch",
+    `the list gives ${digest} ${size} bytes, it has ${manifest.bytes.length}`,
+    context,
   );
 }

@@ -165,7 +165,7 @@ export function useBench(): () => Bench {
     const dataDir = opened.use(await makeDataDir());
     const registry = opened.use(await startRegistry());
     const liar = opened.use(await startRegistry());
-    const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 2000 }));
+    const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 1000 }));
     bench = await new Bench(dataDir.path, registry, liar, registries).prepare();
   });
   after(() => opened.disposeAsync());

@@ -63,8 +63,8 @@ const CONFUSED: readonly Row[] = [
   ["an image without a type, served as an index", OCI_INDEX, without(document, "mediaType"), TYPED],
   ["an image without a type, served as schema 2", SCHEMA2, without(document, "mediaType"), TYPED],
   [
-    "an image without a type, served as text",
-    "text/plain",
+    "an image without a type, served as a web page",
+    "text/html",
     without(document, "mediaType"),
     ["docker"],
   ],

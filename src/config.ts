@@ -32,10 +32,7 @@ const Environment = Type.Object({
   ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
-  DOCKER_HOST: Type.String({
-    default: "unix:///var/run/docker.sock",
-    description: "where a docker engine is",
-  }),
+  DOCKER_HOST: Type.Optional(Type.String({ description: "where a docker engine is" })),
   DOCKER_CERT_PATH: Type.Optional(Type.String({ description: "a folder" })),
   SECRETS_KEY_FILE: Type.String({
     description:
@@ -102,10 +99,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     secretsKeys:
       given.SECRETS_KEY_FILE === undefined ? "" : readSecretsKeys(given.SECRETS_KEY_FILE, faults),
     egress: readEgress(given, faults),
-    docker: {
-      host: given.DOCKER_HOST ?? "",
-      ...(given.DOCKER_CERT_PATH !== undefined && { certPath: resolve(given.DOCKER_CERT_PATH) }),
-    },
+    docker: dockerOf(given),
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
     workerConcurrency: given.WORKER_CONCURRENCY ?? 0,
     workers: given.WORKERS ?? 0,
@@ -142,6 +136,15 @@ function readEnvironment(env: NodeJS.ProcessEnv, faults: string[]): Partial<Envi
     else given[name] = value;
   }
   return given;
+}
+
+/** Whoever can ask an engine has its machine: where there are tenants, the operator must have said that they may. */
+function dockerOf(given: Partial<Environment>): DockerSettings {
+  const { DOCKER_HOST: host, DOCKER_CERT_PATH: certPath, API_KEYS_FILE: keys } = given;
+  return {
+    host: host ?? (keys === undefined ? "unix:///var/run/docker.sock" : undefined),
+    ...(certPath !== undefined && { certPath: resolve(certPath) }),
+  };
 }
 
 /** The folder need not be there yet; where it is, it must be one. */

@@ -163,3 +163,11 @@ test("private networks are open without API keys, closed with them, and what PRI
   assert.equal(reaches({ ALLOWED_HOSTS: "*.example.com:443" }, "a.example.com"), true);
   assert.equal(reaches({ ALLOWED_HOSTS: "*.example.com:443" }, "example.net"), false);
 });
+
+test("where there are tenants, the operator must say that they may use an engine", async () => {
+  const API_KEYS_FILE = await file("tenants", "a:b\n");
+  const DOCKER_HOST = "unix:///run/docker.sock";
+  assert.equal(load({}).docker.host, "unix:///var/run/docker.sock");
+  assert.equal(load({ API_KEYS_FILE }).docker.host, undefined);
+  assert.equal(load({ API_KEYS_FILE, DOCKER_HOST }).docker.host, DOCKER_HOST);
+});

@@ -211,7 +211,7 @@ test(
 );
 
 test("DOCKER_HOST is a socket, this machine, or another one over TLS", async (t) => {
-  const address = (host: string, certPath?: string) =>
+  const address = (host: string | undefined, certPath?: string) =>
     engineAddress({ host, ...(certPath !== undefined && { certPath }) });
   for (const [host, expected] of [
     [
@@ -228,6 +228,7 @@ test("DOCKER_HOST is a socket, this machine, or another one over TLS", async (t)
     tls: true,
   });
   assert.equal("reason" in address("tcp://docker.example:2375"), true);
+  assert.equal("reason" in address(undefined), true);
   for (const host of [
     "ssh://a",
     "unix://",
@@ -242,6 +243,11 @@ test("DOCKER_HOST is a socket, this machine, or another one over TLS", async (t)
       assert.equal("reason" in address(host, "/certs"), true),
     );
   await using dir = await makeDataDir();
+  await using none = new DockerEngine({ host: undefined });
+  await assert.rejects(
+    () => sourceOf(dir.path, "docker-daemon:busybox:1", { engine: none }),
+    failure("host_denied", /DOCKER_HOST is not set/),
+  );
   await using engine = new DockerEngine({ host: "tcp://127.0.0.1:1", certPath: dir.path });
   await assert.rejects(
     () => sourceOf(dir.path, "docker-daemon:busybox:1", { engine }),

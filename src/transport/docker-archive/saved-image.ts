@@ -158,7 +158,7 @@ const named = (member: string): string => member.slice(0, 128);
 
 /** Throws an Error that says what is wrong. */
 function diffIdsIn(config: Buffer): readonly Digest[] {
-  const { rootfs } = parseJsonObject(config) as { rootfs?: unknown };
+  const { rootfs } = parseJsonObject(config, { keys: "exact" }) as { rootfs?: unknown };
   if (!isObject(rootfs)) throw new Error("`rootfs` is missing");
   const diffIds = rootfs["diff_ids"] ?? [];
   if (!Array.isArray(diffIds)) throw new Error("`rootfs.diff_ids` is not a list");

@@ -2,8 +2,8 @@
 
 /** DOCKER_HOST and DOCKER_CERT_PATH. */
 export interface DockerSettings {
-  /** `unix:///path` or `tcp://host:port`. */
-  readonly host: string;
+  /** `unix:///path` or `tcp://host:port`; undefined: jobs may use no engine. */
+  readonly host: string | undefined;
   /** A folder with `ca.pem`, `cert.pem` and `key.pem`: TCP is encrypted, and both sides show who they are. */
   readonly certPath?: string;
 }
@@ -20,6 +20,7 @@ export function engineAddress({
   host,
   certPath,
 }: DockerSettings): EngineAddress | { readonly reason: string } {
+  if (host === undefined) return { reason: "is not set, and no engine is open to jobs" };
   const [, socketPath] = /^unix:\/\/(\/.+)$/.exec(host) ?? [];
   // A socket has no host, but HTTP wants one.
   if (socketPath !== undefined) return { origin: "http://docker", socketPath, tls: false };

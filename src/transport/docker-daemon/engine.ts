@@ -27,7 +27,7 @@ export class DockerEngine implements AsyncDisposable {
   }
 
   /**
-   * The archive of one image; it is asked for when it is poured. Throws `source_not_found`, `registry_unavailable` then. `side`: which end
+   * The archive of one image; it is asked for when it is poured. Throws `source_not_found`, `registry_unavailable`, `host_denied` then. `side`: which end
    * of the copy wants it.
    */
   save(name: string, side: Side): Bytes {
@@ -47,7 +47,7 @@ export class DockerEngine implements AsyncDisposable {
     };
   }
 
-  /** Throws `manifest_rejected` where the engine refuses what is in the archive, `registry_unavailable`. */
+  /** Throws `manifest_rejected` where the engine refuses what is in the archive, `registry_unavailable`, `host_denied`. */
   async load(archive: RegularFile, signal: AbortSignal): Promise<void> {
     const side = "destination";
     const { size } = archive;
@@ -87,7 +87,12 @@ export class DockerEngine implements AsyncDisposable {
   ): Promise<Answer> {
     return this.#blamed(side, async () => {
       const address = engineAddress(this.#settings);
-      if ("reason" in address) throw this.#unavailable(address.reason, side);
+      if ("reason" in address)
+        throw new CopyError(
+          "host_denied",
+          `\`docker-daemon:\` cannot be used: the operator's DOCKER_HOST ${address.reason}`,
+          { side, phase: "connect" },
+        );
       this.#agent ??= await this.#connect(address, side);
       const url = new URL(path, address.origin);
       return Answer.request(this.#agent, { headers: {}, ...request, url }, signal);
@@ -138,7 +143,7 @@ export class DockerEngine implements AsyncDisposable {
   #unavailable(why: string, side: Side, cause?: unknown): CopyError {
     return new CopyError(
       "registry_unavailable",
-      `the docker engine, which the operator's DOCKER_HOST says is at \`${this.#settings.host}\`, ${why}`,
+      `the docker engine, which the operator's DOCKER_HOST says is at \`${this.#settings.host ?? ""}\`, ${why}`,
       { side, phase: "connect" },
       cause,
     );

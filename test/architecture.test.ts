@@ -17,6 +17,14 @@ const READERS: ReadonlyMap<string, string> = new Map([
   ["src/demo/screen.ts", "TERM: whether the terminal can move its cursor"],
   ["src/demo/stack.ts", "what npm start is started with"],
 ]);
+/** Files that open connections, and to whom; the commands (src/start, src/demo) reach what they have started themselves. */
+const CONNECTORS: ReadonlyMap<string, string> = new Map([
+  ["src/host/connector.ts", "whom the egress rule allows"],
+  ["src/transport/docker-daemon/engine.ts", "the operator's own docker engine"],
+  ["src/transport/docker/registries.ts", "the same, with pools over that connector"],
+]);
+const CONNECTS =
+  /\bnew (Agent|Pool|Client|ProxyAgent|WebSocket|EventSource)\(|\bbuildConnector\(|(?<![.#\w])fetch\(["`]|from "node:(http|https|http2|dgram)"|\b(net|tls)\.connect\(/;
 const LIMITS = { src: 250, test: 400 } as const;
 
 interface Import {
@@ -162,6 +170,19 @@ test("the environment is read by the programs only, which hand it to config.ts",
   for (const file of await filesIn("src"))
     if (!PROGRAMS.test(file) && (await textOf(file)).includes("process.env")) readers.push(file);
   assert.deepEqual(readers, [...READERS.keys()]);
+});
+
+test("connections are opened in few places, and all but one of those are under the egress rule", async () => {
+  const found: string[] = [];
+  for (const file of await filesIn("src")) {
+    if (/^src\/(start|demo)\//.test(file)) continue;
+    // Types open nothing.
+    const text = (await textOf(file)).replaceAll(/^import type [^;]*;$/gm, "");
+    if (CONNECTS.test(text)) found.push(file);
+  }
+  assert.deepEqual(found, [...CONNECTORS.keys()]);
+  for (const line of ["await fetch(`${url}`)", "new Agent({})", 'import { get } from "node:http";'])
+    assert.match(line, CONNECTS);
 });
 
 test("no file is too long to be read at once", async () => {

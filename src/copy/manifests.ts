@@ -9,7 +9,7 @@ import { DOCKER_LAYER, isSchema1 } from "../image/media-types.ts";
 import { blamed } from "./blame.ts";
 import { copyBlobOnce } from "./blobs.ts";
 import { getConfig } from "./config.ts";
-import { configTask, type Copy, type Prepared } from "./prepare.ts";
+import { configTask, nameFor, type Copy, type Prepared } from "./prepare.ts";
 import type { BlobOutcome } from "./task.ts";
 import { typeByType } from "./type-by-type.ts";
 
@@ -71,9 +71,11 @@ async function editedAs(
   type: string,
   signal: AbortSignal,
 ): Promise<EditedManifest> {
-  const { manifest, image, embedded, layers } = prepared;
+  const { manifest, image, layers } = prepared;
   const changed = layers.some(({ blob }, i) => outcomes[i]?.update.digest !== blob.digest);
-  const converts = type !== image.mediaType && !(isSchema1(type) && isSchema1(image.mediaType));
+  const converts = type !== image.mediaType;
+  // A schema 1 manifest that is made anew gets its destination's name.
+  const embedded = converts && isSchema1(type) ? nameFor(copy.ends.destination) : prepared.embedded;
   if (!changed && !converts && embedded === undefined) return { manifest, needsEmptyLayer: false };
   const diffIds = outcomes.flatMap(({ diffId }) => diffId ?? []);
   const edit: ManifestEdit = {

@@ -87,16 +87,20 @@ export async function copyMultiple(
   });
   const atOnce = new LocalSemaphore(IMAGES_AT_ONCE);
   const operations: (ListOperation | undefined)[] = [];
-  await group(
-    signal,
-    images.map(
-      (order, i) => (either) =>
-        atOnce.run(async (own) => {
-          const position = `(${i + 1}/${images.length})`;
-          operations[i] = await copyInstance(copy, order, prepared, position, own);
-        }, either),
-    ),
-  );
+  // An image's clones come after all images: a layer that a clone has just compressed must not take the place of the image's own.
+  for (const wanted of ["copy", "clone"] as const)
+    await group(
+      signal,
+      images.flatMap((order, i) =>
+        order.type !== wanted
+          ? []
+          : (either: AbortSignal) =>
+              atOnce.run(async (own) => {
+                const position = `(${i + 1}/${images.length})`;
+                operations[i] = await copyInstance(copy, order, prepared, position, own);
+              }, either),
+      ),
+    );
   const removed = orders.filter((order) => order.type === "remove");
   const list = await writeList(
     copy,

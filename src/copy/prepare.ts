@@ -112,7 +112,7 @@ export async function prepareImage(
     ...(format !== undefined && { format }),
     ...levelOf(variant ?? compression),
   };
-  const embedded = renamed(manifest, image, destination.dockerReference);
+  const embedded = renamed(manifest, image, destination);
   if (embedded !== undefined && may !== true)
     throw new CopyError(
       "digest_not_preserved",
@@ -168,16 +168,23 @@ const named = (blob: Layer, kind: "config" | "layer", index: number) => ({
 
 const levelOf = ({ level }: { readonly level?: number }) => (level === undefined ? {} : { level });
 
-/** The name that a schema 1 manifest must get; undefined where it bears the destination's, or the destination has none. */
+/** What the manifest of a schema 1 image is to call it; undefined where the destination has no name for it. */
+export function nameFor({ dockerReference }: CopyEnds["destination"]): Prepared["embedded"] {
+  if (dockerReference === undefined) return undefined;
+  const { repository, tag = "" } = dockerReference;
+  return { repository, tag };
+}
+
+/** The name that a schema 1 manifest must get; undefined where it has it, or the destination has none for it. */
 function renamed(
   manifest: RawManifest,
   { mediaType }: Image,
-  reference: CopyEnds["destination"]["dockerReference"],
+  destination: CopyEnds["destination"],
 ): Prepared["embedded"] {
-  if (reference === undefined || !isSchema1(mediaType)) return undefined;
-  const { repository, tag = "" } = reference;
+  const name = nameFor(destination);
+  if (name === undefined || !isSchema1(mediaType)) return undefined;
   const own = parseSchema1(manifest);
-  return own.name === repository && own.tag === tag ? undefined : { repository, tag };
+  return own.name === name.repository && own.tag === name.tag ? undefined : name;
 }
 
 const nested = (): CopyError =>

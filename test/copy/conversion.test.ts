@@ -7,11 +7,14 @@ import type { CompressionWish, CopyOptions } from "../../src/copy/options.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { parseImage } from "../../src/image/manifest/parse.ts";
+import { parseSchema1 } from "../../src/image/manifest/schema1.ts";
+import { parseDockerReference } from "../../src/image/reference/docker.ts";
 import {
   OCI_CONFIG,
   OCI_INDEX,
   OCI_LAYER,
   OCI_MANIFEST,
+  SCHEMA1,
   SCHEMA1_SIGNED,
   SCHEMA2,
 } from "../../src/image/media-types.ts";
@@ -43,7 +46,7 @@ async function arrived(
   const parsed = parseImage(manifest);
   const blob = (digest: Digest) => destination.blobs.get(digest) ?? assert.fail(`no ${digest}`);
   for (const [i, { digest, size }] of parsed.layers.entries()) {
-    assert.equal(blob(digest).length, size);
+    if (size !== undefined) assert.equal(blob(digest).length, size);
     assert.deepEqual(
       plain(blob(digest)),
       plain(image.blobs.get(image.layers[i]?.digest as Digest) as Buffer),
@@ -194,4 +197,37 @@ test("offsets count what was read, and what was stored is told beside them", asy
   assert.ok(done?.type === "blob-done");
   assert.equal(done.offset, layer?.size);
   assert.ok(done.bytesStored < done.offset);
+});
+
+test("an image that becomes schema 1 is called there what its destination calls it", async () => {
+  const dockerReference = parseDockerReference("registry.example/team/app:v1", "");
+  const destination = new MemoryDestination({ dockerReference });
+  const { manifest } = await arrived(makeImage({ mediaTypes: "docker" }), destination, {
+    forceManifestMimeType: SCHEMA1_SIGNED,
+  });
+  const { name, tag } = parseSchema1(manifest);
+  assert.deepEqual({ name, tag }, { name: "team/app", tag: "v1" });
+});
+
+test("unsigned schema 1 is signed where it is refused unsigned", async () => {
+  const first = new MemoryDestination();
+  await arrived(makeImage({ mediaTypes: "docker" }), first, {
+    forceManifestMimeType: SCHEMA1_SIGNED,
+  });
+  const signed = first.manifests.get("top") ?? assert.fail();
+  const { signatures: _, ...unsigned } = JSON.parse(signed.bytes.toString()) as object & {
+    signatures: unknown;
+  };
+  const manifest = { mediaType: SCHEMA1, bytes: Buffer.from(JSON.stringify(unsigned)) };
+  const source = new MemorySource(makeImage({ mediaTypes: "docker" }));
+  for (const [digest, bytes] of first.blobs) source.blobs.set(digest, bytes);
+  const destination = new MemoryDestination({
+    traits: { manifestTypes: [SCHEMA2, SCHEMA1_SIGNED, SCHEMA1] },
+  });
+  destination.refused.add(SCHEMA1).add(SCHEMA2);
+  const { result } = await copy(
+    Object.assign(source, { getManifest: async () => manifest }),
+    destination,
+  );
+  assert.equal(result.mediaType, SCHEMA1_SIGNED);
 });

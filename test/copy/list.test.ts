@@ -14,6 +14,7 @@ import {
   OCI_MANIFEST,
   SCHEMA2,
 } from "../../src/image/media-types.ts";
+import { MemoryBlobInfoCache } from "../support/blob-info-cache.ts";
 import { copy } from "../support/copying.ts";
 import { makeImage, makeList, type ImageOptions, type TestList } from "../support/images.ts";
 import { MemoryDestination, MemorySource } from "../support/memory.ts";
@@ -154,6 +155,24 @@ test("each platform gets an image in the compressions that are to be there, the 
     compressing(),
   );
   assert.equal(again.entries.length, 2);
+});
+
+test("what a clone has compressed does not take the place of the image's own layers, in whatever order they come", async () => {
+  const cache = new MemoryBlobInfoCache();
+  const destination = compressing();
+  // Only the images' own layers are looked for: a clone would long be there.
+  const find = destination.findBlob.bind(destination);
+  destination.findBlob = async (blob) => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return find(blob);
+  };
+  const { images } = await arrived(
+    listOf(),
+    destination,
+    { ensureCompressionVariantsExist: [{ algorithm: "zstd" }] },
+    { cache },
+  );
+  assert.deepEqual(layerTypes(images), ["+gzip", "+gzip", "+zstd", "+zstd"]);
 });
 
 test("what may not change is not changed in a list's images either: a signed list stays whole", async () => {

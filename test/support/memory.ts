@@ -13,6 +13,7 @@ import type { Location } from "../../src/copy/blob-info-cache.ts";
 import type { Descriptor, NamedBlob } from "../../src/image/blob-info.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
+import type { DockerReference } from "../../src/image/reference/docker.ts";
 import { collect } from "./bytes.ts";
 import type { TestImage, TestList } from "./images.ts";
 
@@ -78,6 +79,7 @@ export class MemoryDestination implements Destination {
   readonly traits: DestinationTraits;
   readonly digest?: Digest;
   readonly location?: Location;
+  readonly dockerReference?: DockerReference;
   readonly blobs = new Map<Digest, Buffer>();
   readonly manifests = new Map<Digest | "top", RawManifest>();
   readonly signatures = new Map<Digest | "top", readonly Signature[]>();
@@ -94,11 +96,17 @@ export class MemoryDestination implements Destination {
   whileStoring: (digest: Digest | undefined, signal: AbortSignal) => Promise<void> = async () => {};
 
   constructor(
-    options: { traits?: Partial<DestinationTraits>; digest?: Digest; location?: Location } = {},
+    options: {
+      traits?: Partial<DestinationTraits>;
+      digest?: Digest;
+      location?: Location;
+      dockerReference?: DockerReference;
+    } = {},
   ) {
     this.traits = { ...ANY, ...options.traits };
     if (options.digest !== undefined) this.digest = options.digest;
     if (options.location !== undefined) this.location = options.location;
+    if (options.dockerReference !== undefined) this.dockerReference = options.dockerReference;
   }
 
   async findManifest(instance: Digest | undefined) {

@@ -7,6 +7,7 @@ import { Type, type Static } from "typebox";
 import { Value } from "typebox/value";
 import { parseHosts, parseNetworks, type EgressRules } from "./host/egress.ts";
 import { Sealer } from "./jobs/secrets.ts";
+import { parsePolicyFile, type PolicyDocument } from "./signature/policy.ts";
 import type { DockerSettings } from "./transport/docker-daemon/address.ts";
 
 /** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
@@ -38,6 +39,7 @@ const Environment = Type.Object({
     description:
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
   }),
+  POLICY_FILE: Type.Optional(Type.String({ description: "a file" })),
   BLOB_CONCURRENCY: Type.Integer({
     default: 6,
     minimum: 1,
@@ -76,6 +78,8 @@ export interface Config {
   readonly egress: EgressRules;
   /** What `docker-daemon:` is; looked at when a job asks for it. */
   readonly docker: DockerSettings;
+  /** What every image must fulfil; undefined: nothing. */
+  readonly policy: PolicyDocument | undefined;
   /** Blobs copied at once by all workers together. */
   readonly blobConcurrency: number;
   /** Jobs at once in one worker. */
@@ -96,10 +100,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: readDataDir(given.DATA_DIR ?? "", faults),
     apiKeys:
       given.API_KEYS_FILE === undefined ? undefined : readApiKeys(given.API_KEYS_FILE, faults),
-    secretsKeys:
-      given.SECRETS_KEY_FILE === undefined ? "" : readSecretsKeys(given.SECRETS_KEY_FILE, faults),
+    secretsKeys: readParsed("SECRETS_KEY_FILE", given, faults, secretsKeysIn) ?? "",
     egress: readEgress(given, faults),
     docker: dockerOf(given),
+    policy: readParsed("POLICY_FILE", given, faults, (text) => parsePolicyFile(Buffer.from(text))),
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
     workerConcurrency: given.WORKER_CONCURRENCY ?? 0,
     workers: given.WORKERS ?? 0,
@@ -154,18 +158,23 @@ function readDataDir(path: string, faults: string[]): string {
   return resolve(path);
 }
 
-function readSecretsKeys(path: string, faults: string[]): string {
-  const text = readText("SECRETS_KEY_FILE", path, faults);
-  if (text === undefined) return "";
+/** What `parse` makes of the file that a setting names; undefined where it names none, or there is a fault. */
+function readParsed<T>(
+  name: "SECRETS_KEY_FILE" | "POLICY_FILE",
+  { [name]: path }: Partial<Environment>,
+  faults: string[],
+  parse: (text: string) => T,
+): T | undefined {
   try {
-    Sealer.parse(text);
+    const text = path === undefined ? undefined : readText(name, path, faults);
+    return text === undefined ? undefined : parse(text);
   } catch (error) {
-    faults.push(
-      `SECRETS_KEY_FILE names ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    faults.push(`${name} names ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
   }
-  return text;
 }
+
+const secretsKeysIn = (text: string): string => (Sealer.parse(text), text);
 
 /** Without API keys only this machine's users reach the service, and they reach its networks anyway; tenants do not. */
 function readEgress(given: Partial<Environment>, faults: string[]): EgressRules {
@@ -230,9 +239,8 @@ function readText(name: Name, path: string, faults: string[]): string | undefine
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    faults.push(
-      `${name} names ${path}, which cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown error"})`,
-    );
+    const why = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    faults.push(`${name} names ${path}, which cannot be read (${why})`);
     return undefined;
   }
 }

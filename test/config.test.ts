@@ -35,6 +35,7 @@ test("without settings but the secrets' key there are defaults", () => {
     secretsKeys: `${KEY}\n`,
     egress: { allowed: undefined, denied: parseHosts(""), privateNetworks: "all" },
     docker: { host: "unix:///var/run/docker.sock" },
+    policy: undefined,
     blobConcurrency: 6,
     workerConcurrency: 4,
     workers: 2,
@@ -170,4 +171,19 @@ test("where there are tenants, the operator must say that they may use an engine
   assert.equal(load({}).docker.host, "unix:///var/run/docker.sock");
   assert.equal(load({ API_KEYS_FILE }).docker.host, undefined);
   assert.equal(load({ API_KEYS_FILE, DOCKER_HOST }).docker.host, DOCKER_HOST);
+});
+
+test("a policy file is read at once, and one that is not valid is refused with the place of its fault", async () => {
+  const reject = '{"default":[{"type":"reject"}]}';
+  const { policy } = load({ POLICY_FILE: await file("policy.json", reject) });
+  assert.deepEqual(policy?.default, [{ type: "reject" }]);
+  for (const [text, message] of [
+    ['{"default":[]}', /POLICY_FILE names .*: `\/default` is empty/],
+    ["{", /POLICY_FILE names .*JSON/],
+    ['{"default":[{"type":"reject"}],"default":[]}', /POLICY_FILE names .*occurs twice/],
+  ] as const) {
+    const path = await file("bad-policy.json", text);
+    assert.throws(() => load({ POLICY_FILE: path }), message);
+  }
+  assert.throws(() => load({ POLICY_FILE: join(dir, "none") }), /POLICY_FILE names .*ENOENT/);
 });

@@ -43,6 +43,7 @@ const PROGRAMS = {
   skopeo: { programs: ["skopeo"], packages: ["skopeo"], advice: "install skopeo" },
   umoci: { programs: ["umoci"], packages: ["umoci"], advice: "install umoci" },
   openssl: { programs: ["openssl"], packages: ["openssl"], advice: "install openssl" },
+  gpg: { programs: ["gpg"], packages: ["gpg"], advice: "install gpg" },
   bzip2: { programs: ["bzip2"], packages: ["bzip2"], advice: "install bzip2" },
   xz: { programs: ["xz"], packages: ["xz-utils"], advice: "install xz (Debian: xz-utils)" },
   curl: { programs: ["curl"], packages: ["curl"], advice: "install curl" },

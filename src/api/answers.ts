@@ -91,18 +91,18 @@ export const Result = Type.Object(
   { ...strict, $id: "Result" },
 );
 
-/** Exactly what a request may hold, but all of it; these alone have no default. */
+/** Exactly what a request may hold, but all of it, less a policy: each event would repeat it. These alone have no default. */
 const WITHOUT_DEFAULT = ["forceManifestMimeType", "destinationTimestamp"] as const;
 const AppliedOptions = Type.Object(
   {
-    ...Type.Required(Type.Omit(Options, WITHOUT_DEFAULT)).properties,
+    ...Type.Required(Type.Omit(Options, [...WITHOUT_DEFAULT, "policy"])).properties,
     ...Type.Pick(Options, WITHOUT_DEFAULT).properties,
   },
   {
     ...strict,
     $id: "Options",
     description:
-      "What holds for the job: the options of the request, and the defaults of the others.",
+      "What holds for the job: the options of the request but its `policy`, and the defaults of the others.",
   },
 );
 

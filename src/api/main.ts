@@ -59,6 +59,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     dataDir: config.dataDir,
     registries,
     engine,
+    policy: config.policy,
     exclusive: (name) => semaphores.get(name, 1),
     host: hostPlatform(process.arch, process.platform),
     cacheOf: (tenant) =>

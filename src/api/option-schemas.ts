@@ -173,6 +173,16 @@ export const Options = Type.Object(
         "Also copy what refers to the image: signatures, SBOMs, attestations. The image is then copied without a change.",
       ),
     ),
+    policy: Type.Optional(
+      Type.Object(
+        {},
+        {
+          additionalProperties: true,
+          description:
+            "A containers `policy.json` that the source's images must fulfil, besides the service's own policy. Keys are given in it (`keyData`, `keyDatas`, `caData` …): it can name no files. It is not repeated in answers.",
+        },
+      ),
+    ),
     progressIntervalMs: Type.Optional(
       Type.Integer({
         minimum: 100,

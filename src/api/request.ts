@@ -6,6 +6,8 @@ import { parseDigest } from "../image/digest.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { formatReference, whyReadOnly, type ImageReference } from "../image/reference.ts";
 import type { JobSecrets, JobSpec } from "../jobs/record.ts";
+import { DocumentFault } from "../signature/fields.ts";
+import { parsePolicy } from "../signature/policy.ts";
 import { checkContext, contextOf, platformOf, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { checkOptions } from "./option-checks.ts";
@@ -64,6 +66,7 @@ function specOf(request: JobRequest, faults: Fault[]): JobSpec {
     source: request.source,
     destination: request.destination,
     options: optionsOf(request.options ?? {}, faults),
+    ...policyOf(request.options ?? {}, faults),
     sourceContext: {
       ...contextOf(request.sourceContext),
       ...platformOf(request.sourceContext),
@@ -125,6 +128,22 @@ function optionsOf(options: NonNullable<JobRequest["options"]>, faults: Fault[])
     ifTagExists: options.ifTagExists ?? DEFAULTS.ifTagExists,
     progressIntervalMs: options.progressIntervalMs ?? DEFAULTS.progressIntervalMs,
   };
+}
+
+/** It is kept as it was given, and read again by the worker. */
+function policyOf(
+  { policy }: NonNullable<JobRequest["options"]>,
+  faults: Fault[],
+): Pick<JobSpec, "policy"> {
+  if (policy === undefined) return {};
+  try {
+    parsePolicy(policy, "data-only");
+    return { policy: policy as Readonly<Record<string, unknown>> };
+  } catch (error) {
+    if (!(error instanceof DocumentFault)) throw error;
+    faults.push({ pointer: `/options/policy${error.pointer}`, detail: error.message });
+    return {};
+  }
 }
 
 function parseEach<T>(

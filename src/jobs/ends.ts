@@ -1,11 +1,16 @@
 // From an order to the two ends of a copy: what a worker's run and a plan have in common.
 
+import { realpath } from "node:fs/promises";
 import type { BlobInfoCache } from "../copy/blob-info-cache.ts";
-import type { CopyEnds } from "../copy/interfaces.ts";
+import type { CopyEnds, Policy } from "../copy/interfaces.ts";
 import type { CompressionWish } from "../copy/options.ts";
 import type { Side } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
-import { parseReference } from "../image/reference.ts";
+import { locate } from "../image/path.ts";
+import { formatReference, parseReference, type ImageReference } from "../image/reference.ts";
+import { policyFor } from "../signature/evaluate.ts";
+import { parsePolicy, type PolicyDocument } from "../signature/policy.ts";
+import type { PolicySubject } from "../signature/scopes.ts";
 import { accessTo, type AccessContext, type AccessDeps } from "../transport/access.ts";
 import { openDestination, openSource } from "../transport/open.ts";
 import type { JobSecrets, JobSpec } from "./record.ts";
@@ -13,13 +18,15 @@ import type { JobSecrets, JobSpec } from "./record.ts";
 export interface EndsDeps extends AccessDeps {
   /** What is known of blobs, by tenant. */
   readonly cacheOf: (tenant: string) => BlobInfoCache;
+  /** What every image must fulfil; undefined: nothing. */
+  readonly policy: PolicyDocument | undefined;
 }
 
 export interface Order {
   readonly tenant: string;
   readonly spec: Pick<
     JobSpec,
-    "source" | "destination" | "options" | "sourceContext" | "destinationContext"
+    "source" | "destination" | "options" | "policy" | "sourceContext" | "destinationContext"
   >;
   readonly secrets: JobSecrets;
   /** What an earlier attempt found the source to name. */
@@ -58,6 +65,7 @@ export async function openEnds(
       signal,
     ),
   );
+  const policy = await policyOf(spec, deps);
   const owned = opened.move();
   return {
     source,
@@ -66,8 +74,41 @@ export async function openEnds(
     host: deps.host,
     compression: compressionOf(spec.destinationContext),
     cache: deps.cacheOf(tenant),
+    ...(policy !== undefined && { policy }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The service's policy and the order's: both must hold. Undefined: there is none. */
+async function policyOf(
+  { source, policy }: Order["spec"],
+  deps: EndsDeps,
+): Promise<Policy | undefined> {
+  const documents = [
+    ...(deps.policy === undefined ? [] : [deps.policy]),
+    ...(policy === undefined ? [] : [parsePolicy(policy, "data-only")]),
+  ];
+  if (documents.length === 0) return undefined;
+  return policyFor(documents, await subjectOf(parseReference(source), deps.dataDir));
+}
+
+/** What policies know the source by: the reference as it was given, and the place that its path really is. */
+async function subjectOf(reference: ImageReference, dataDir: string): Promise<PolicySubject> {
+  const { transport } = reference;
+  const about = { transport, reference: formatReference(reference) };
+  switch (transport) {
+    case "docker":
+      return { ...about, name: reference };
+    case "docker-archive":
+    case "docker-daemon":
+      return reference.name === undefined ? about : { ...about, name: reference.name };
+    case "dir":
+    case "oci":
+    case "oci-archive":
+      return { ...about, path: await realpath(locate(dataDir, reference.path, "source")) };
+    case "tarball":
+      return about;
+  }
 }
 
 const compressionOf = ({

@@ -44,6 +44,8 @@ export interface JobSpec {
   readonly options: CopyOptions;
   readonly sourceContext: SideContext & PlatformChoice;
   readonly destinationContext: DestinationContext;
+  /** A policy.json that must hold besides the service's own: as it was given, and checked. */
+  readonly policy?: Readonly<Record<string, unknown>>;
   /** 0 = the usual; 1 is the most urgent, 2 the next. */
   readonly priority: number;
   /** Runs before the job is failed. */

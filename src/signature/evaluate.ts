@@ -6,6 +6,7 @@ import { CopyError } from "../errors.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import { parseSignature, type StoredSignature } from "./blob.ts";
+import { wordsOf } from "./fields.ts";
 import { matchesIdentity, type IdentityRule } from "./identity.ts";
 import { readKeyring, verifyMessage } from "./openpgp.ts";
 import { parsePayload, type Payload } from "./payload.ts";
@@ -180,10 +181,3 @@ const rejected = (reason: string, cause?: unknown): CopyError =>
     { side: "source", phase: "policy" },
     cause,
   );
-
-/** DocumentFault knows a place besides; messages of strangers' data are cut. */
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const place = "pointer" in error && error.pointer !== "" ? `${String(error.pointer)} ` : "";
-  return `${place}${error.message}`.slice(0, 500);
-}

@@ -59,3 +59,10 @@ export const decodeBase64 = (text: string): Buffer | undefined =>
 
 export const below = (pointer: string, key: string | number): string =>
   `${pointer}/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+
+/** What an error says, with the place that a DocumentFault knows; what strangers wrote is cut. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error instanceof DocumentFault && error.pointer !== "" ? `${error.pointer} ` : "";
+  return `${place}${error.message}`.slice(0, 500);
+}

@@ -11,7 +11,7 @@ import {
   parseLeaf,
   verifyChain,
 } from "./certificates.ts";
-import { decodeBase64 } from "./fields.ts";
+import { decodeBase64, wordsOf } from "./fields.ts";
 import { parsePublicKey, supported } from "./pem.ts";
 import { verifyLogged } from "./rekor.ts";
 import type { Material, Trust } from "./requirements.ts";
@@ -84,7 +84,7 @@ async function publicKeys(
       verifyLogged(set, { signer, signature: bytes, payload: signature.payload }, rekorKeys);
       return [key];
     } catch (error) {
-      faults.push(error instanceof Error ? error.message : String(error));
+      faults.push(wordsOf(error));
     }
   }
   throw new Error(`No public key verified against the RekorSET: ${faults.join(", ")}`);

@@ -78,6 +78,7 @@ export async function startWorker(
       }),
     registries,
     engine,
+    policy: config.policy,
     dataDir: config.dataDir,
     host: hostPlatform(process.arch, process.platform),
     logger,

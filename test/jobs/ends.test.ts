@@ -11,7 +11,12 @@ import { SPEC } from "../support/jobs.ts";
 test("what an order says of its sides reaches the transports", async () => {
   await using dir = await makeDataDir();
   await using registries = new Registries(LOOPBACK_TOO);
-  const deps = { ...accessTo(dir.path, "source"), registries, cacheOf: () => NO_CACHE };
+  const deps = {
+    ...accessTo(dir.path, "source"),
+    registries,
+    cacheOf: () => NO_CACHE,
+    policy: undefined,
+  };
   const open = (destination: string, context: object) =>
     openEnds(
       {

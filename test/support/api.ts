@@ -22,6 +22,7 @@ export interface ApiOptions {
   readonly redisUrl?: string;
   /** Absent: a folder that does not exist. */
   readonly dataDir?: string;
+  readonly policy?: Config["policy"];
 }
 
 export interface Answer<T = Record<string, unknown>> {
@@ -71,6 +72,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     egress: LOOPBACK_TOO,
     apiKeys: tenants.length === 0 ? undefined : new Map(tenants),
     secretsKeys,
+    policy: options.policy,
     blobConcurrency: 1,
     workerConcurrency: 1,
     workers: 1,

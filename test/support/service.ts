@@ -19,6 +19,8 @@ export interface ServiceOptions {
   readonly workerConcurrency?: number;
   /** Leases shorter than the real ones, so that a test need not wait for them. */
   readonly timing?: Partial<Timing>;
+  /** More settings. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Shows what the processes log. */
   readonly verbose?: boolean;
 }
@@ -57,6 +59,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     BLOB_CONCURRENCY: String(options.blobConcurrency ?? 6),
     WORKER_CONCURRENCY: String(options.workerConcurrency ?? 4),
     TEST_TIMING: JSON.stringify(options.timing ?? {}),
+    ...options.env,
   };
   const start = (file: string) =>
     spawn(process.execPath, [join(root, file)], {

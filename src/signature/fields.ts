@@ -51,11 +51,12 @@ export function base64At(value: unknown, pointer: string): Buffer {
   return bytes;
 }
 
-/** Undefined: it is not standard base64 with its padding. */
-export const decodeBase64 = (text: string): Buffer | undefined =>
-  text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
-    ? Buffer.from(text, "base64")
-    : undefined;
+/** Undefined: it is not standard base64 with its padding. Line ends in it are taken, as Go takes them. */
+export function decodeBase64(text: string): Buffer | undefined {
+  const letters = text.replaceAll(/[\r\n]/g, "");
+  const isBase64 = letters.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(letters);
+  return isBase64 ? Buffer.from(letters, "base64") : undefined;
+}
 
 export const below = (pointer: string, key: string | number): string =>
   `${pointer}/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;

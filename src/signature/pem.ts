@@ -20,7 +20,7 @@ export function pemBlocks(
   const left = text.replaceAll(
     /-----BEGIN ([A-Z0-9 ]+)-----\r?\n([A-Za-z0-9+/=\r\n]*)-----END \1-----/g,
     (_, label: string, body: string) => {
-      const der = decodeBase64(body.replaceAll(/[\r\n]/g, ""));
+      const der = decodeBase64(body);
       if (der === undefined) throw new Error("a PEM block is not base64");
       blocks.push({ label, der });
       return "";

@@ -124,6 +124,16 @@ const KEYS: readonly Row[] = [
     },
   },
   {
+    what: "a signature with line ends in its base64",
+    signatures: [
+      Buffer.from(
+        blob()
+          .toString("latin1")
+          .replace(/signature":"(.{64})/, 'signature":"$1\\n'),
+      ),
+    ],
+  },
+  {
     what: "a signature by another key",
     signatures: [blob({ by: other })],
     why: /cryptographic signature verification failed/,

@@ -12,6 +12,7 @@ import { imageOf } from "./writer.ts";
 const run = promisify(execFile);
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const [writers, rounds] = [32, 50];
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 async function judge(layout: string): Promise<void> {
   const absent = missing("skopeo", "umoci");

@@ -3,6 +3,7 @@
 
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +59,14 @@ export async function storm(options: StormOptions): Promise<StormReport> {
   );
   const reader = start("reader.ts", layout);
   cleanup.defer(() => killed(reader, "SIGKILL"));
+  // Who ends this process early must not leave a frozen writer behind, nor a Redis.
+  const abandon = (): void => {
+    crew.abandon();
+    process.kill(redis.pid, "SIGKILL");
+    rmSync(home, { recursive: true, force: true });
+  };
+  process.once("exit", abandon);
+  cleanup.defer(() => void process.off("exit", abandon));
 
   const begun = performance.now();
   const orders = Array.from({ length: options.rounds }, (_, round) =>
@@ -155,6 +164,11 @@ class Crew implements AsyncDisposable {
     victim.kill("SIGSTOP");
     await sleep(LEASE_MS * 1.5);
     victim.kill("SIGCONT");
+  }
+
+  /** At once, and without looking whether it did. */
+  abandon(): void {
+    for (const writer of this.#writers) writer.kill("SIGKILL");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 // Which cases there are: every pair of transports with every input that fits the source, and with every option that has a meaning there.
 
 import { CORPUS, type InputName, type Kind } from "./corpus.ts";
-import { ARCHIVES, TARBALLS } from "./files.ts";
+import { ARCHIVES, ENGINE_IMAGES, TARBALLS } from "./files.ts";
 import {
   DESTINATIONS,
   SOURCES,
@@ -23,6 +23,7 @@ const HOLDS: Readonly<Record<SourceName, readonly Kind[]>> = {
   dir: ["image", "list", "schema1", "signed", "signed-list"],
   "docker-archive": [],
   tarball: [],
+  "docker-daemon": [],
 };
 
 export function allCases(): readonly Case[] {
@@ -51,12 +52,20 @@ export function allCases(): readonly Case[] {
 /** Debian's registry is there for what it refuses; what it takes is seen with ours. */
 const DISTRIBUTION_GROUPS = ["none", "all", "format", "digest"];
 
+/** An engine knows images by their configs and layers: what else there is to an image is seen elsewhere. */
+const ENGINE_GROUPS = ["none", "all", "system", "preserve digests", "format", "compression"];
+
+/** Whether a case needs a docker engine. */
+export const needsEngine = ({ source, destination }: Case): boolean =>
+  source === "docker-daemon" || destination === "docker-daemon";
+
 function fits(
   { group, from, to }: Option,
   source: SourceName,
   destination: DestinationName,
 ): boolean {
   if (from?.includes(source) === false || to?.includes(destination) === false) return false;
+  if ([source, destination].includes("docker-daemon")) return ENGINE_GROUPS.includes(group);
   if (destination !== "distribution") return true;
   return ["docker", "oci"].includes(source) && DISTRIBUTION_GROUPS.includes(group);
 }
@@ -67,6 +76,8 @@ const FEW = 2;
 function inputsOf(option: Option, source: SourceName): readonly Case["input"][] {
   if (source === "docker-archive") return option.archives ?? [];
   if (source === "tarball") return option.tarballs ?? [];
+  if (source === "docker-daemon")
+    return (option.archives ?? []).filter((name) => name in ENGINE_IMAGES);
   const held = option.inputs.filter((input) => HOLDS[source].includes(CORPUS[input].kind));
   return option.group === "none" || source === "docker" ? held : held.slice(0, FEW);
 }

@@ -120,6 +120,9 @@ export const CORPUS = {
     layers: [{ annotations: { "org.example.layer": "one <&>" } }, { packing: "none" }],
     manifest: { annotations: { "org.example.image": "yes" }, "org.example.unknown": { a: [1] } },
   }),
+  "oci uncompressed annotated": image({
+    layers: [{ packing: "none", annotations: { "org.example.layer": "one" } }],
+  }),
   "oci with subject": image({
     manifest: {
       subject: {
@@ -270,6 +273,14 @@ export const CORPUS = {
       [...sample.blobs].map(([digest, bytes], i) => [digest, i === 1 ? flipped(bytes) : bytes]),
     ),
   })),
+  "layer of another size": damaged((sample) => ({
+    ...sample,
+    root: edited(sample.root, (text) => text.replace(/"size":(\d+)\}\]/, '"size":1$1}]')),
+  })),
+  "manifest with a key twice": damaged((sample) => ({
+    ...sample,
+    root: edited(sample.root, (text) => text.replace(/\}$/, ',"Layers":[]}')),
+  })),
   "manifest of nobody": damaged((sample) => ({
     ...sample,
     root: toManifest("application/vnd.example.manifest+json", { layers: [] }),
@@ -289,6 +300,11 @@ export type InputName = keyof typeof CORPUS;
 function damaged(damage: (sample: Sample) => Sample): Input {
   return { kind: "image", make: ({ seed }) => damage(makeSample({ seed })) };
 }
+
+const edited = (
+  { bytes, mediaType }: Sample["root"],
+  edit: (text: string) => string,
+): Sample["root"] => ({ mediaType, bytes: Buffer.from(edit(bytes.toString())) });
 
 function flipped(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);

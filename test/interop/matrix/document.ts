@@ -49,7 +49,8 @@ export function documentOf(old: string, sections: readonly Section[]): string {
 export function sectionOf(title: string, judged: readonly Judged[], date = new Date()): Section {
   const differing = judged.filter(({ judgement }) => judgement.verdict === "different");
   const known = [...knownIn(judged)].map(
-    ([row, count]) => `- row ${row} of [differences.md](differences.md): ${count} cases`,
+    ([row, count]) =>
+      `- ${typeof row === "number" ? `row ${row}` : row} of [differences.md](differences.md): ${count} cases`,
   );
   const text = [
     `${judged.length} cases on ${date.toISOString().slice(0, 10)}; ${differing.length} differ.`,

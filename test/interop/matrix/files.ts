@@ -2,7 +2,7 @@
 
 import { makeLayerTar, pack, type Packing } from "../../support/layers.ts";
 import { savedBefore25, savedSince25, type SavedImage } from "../../support/places.ts";
-import { makeSample, type LayerOptions } from "../../support/samples.ts";
+import { makeSample, type LayerOptions, type Sample } from "../../support/samples.ts";
 
 export interface Archive {
   readonly bytes: Buffer;
@@ -18,6 +18,12 @@ const saved = (
   names,
   sample: makeSample({ seed, family: "docker", ...(layers !== undefined && { layers }) }),
 });
+
+/** What an engine is given, which names it itself. */
+export const ENGINE_IMAGES = {
+  "saved before 25": (seed) => saved(seed, []).sample,
+  "saved with one layer twice": (seed) => saved(seed, [], [{ seed }, {}, { seed }]).sample,
+} satisfies Partial<Record<string, (seed: string) => Sample>>;
 
 const one = (seed: string): readonly SavedImage[] => [saved(seed, ["team/app:1"])];
 const two = (seed: string): readonly SavedImage[] => [

@@ -13,6 +13,7 @@ export const SOURCES = [
   "dir",
   "docker-archive",
   "tarball",
+  "docker-daemon",
 ] as const;
 /** `distribution` is docker: with Debian's docker-registry at the other end, which is choosier than ours. */
 export const DESTINATIONS = [
@@ -22,6 +23,7 @@ export const DESTINATIONS = [
   "oci-archive",
   "dir",
   "docker-archive",
+  "docker-daemon",
 ] as const;
 export type SourceName = (typeof SOURCES)[number];
 export type DestinationName = (typeof DESTINATIONS)[number];
@@ -137,9 +139,12 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** Of a difference: what it is. Of a refusal: what both say. */
   readonly why: string;
-  /** Of docs/differences.md, where that has the reason of the difference. */
-  readonly row?: number;
+  /** Where docs/differences.md has the reason of the difference. */
+  readonly row?: Row;
 }
+
+/** Of docs/differences.md: a row of its table, or its last paragraph. */
+export type Row = number | "not there yet";
 
 /** What one side has made of a case. */
 export interface Result {

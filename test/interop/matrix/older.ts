@@ -22,6 +22,16 @@ const AGES: readonly Age[] = [
     name: /^oci/,
     why: /skopeo: .*no descriptor found for reference/,
   },
+  {
+    what: "a manifest that is made for tarballs does not say its type",
+    name: /^tarball/,
+    why: /only we have mediaType/,
+  },
+  {
+    what: "files in an `oci-archive:` have the bits of a regular file in their mode",
+    name: /→ oci-archive/,
+    why: /\/mode: skopeo "100644", we "644"$/,
+  },
   { what: "no `oci:path:@0`", name: /from place/, why: /skopeo: .*Invalid image @\d/ },
   {
     what: "a config that is made for OCI lacks the variant",

@@ -26,7 +26,15 @@ import {
 } from "../../support/readings.ts";
 import { makeSample, toManifest, type Sample } from "../../support/samples.ts";
 import { CORPUS, type InputName } from "./corpus.ts";
-import { ARCHIVES, TARBALLS, type Archive, type ArchiveName, type TarballName } from "./files.ts";
+import { engineHost, loadImage, readImage } from "./engine.ts";
+import {
+  ARCHIVES,
+  ENGINE_IMAGES,
+  TARBALLS,
+  type Archive,
+  type ArchiveName,
+  type TarballName,
+} from "./files.ts";
 import type { Case, DestinationName, Made, Option, Wish } from "./model.ts";
 import { referrerOf } from "./own.ts";
 import type { Side, World } from "./world.ts";
@@ -65,6 +73,11 @@ export async function placeSource(world: World, { wanted, id }: Running): Promis
       reference: (side) =>
         `tarball:${tars.map((_, i) => side.path(`${id}/source/${i}.tar`)).join(":")}`,
     };
+  }
+  if (wanted.source === "docker-daemon") {
+    const image = ENGINE_IMAGES[wanted.input as keyof typeof ENGINE_IMAGES];
+    await loadImage(`${id}:1`, image(wanted.name));
+    return { reference: () => `docker-daemon:${id}:1` };
   }
   const publish = world.publish.bind(world);
   const making = { seed: wanted.name, repository: id, tag: TAG, publish };
@@ -218,6 +231,14 @@ const PLACES: Readonly<Record<DestinationName, (at: At) => Place>> = {
       return tree === undefined ? {} : { tree };
     },
   }),
+  "docker-daemon": ({ id, side }) => {
+    const name = `${id}-${side.name}:1`;
+    return {
+      reference: `docker-daemon:${name}`,
+      put: (sample) => loadImage(name, sample),
+      read: () => readImage(name),
+    };
+  },
 };
 
 function registryPlace({ id, side, twist, source }: At, host: string): Place {
@@ -259,7 +280,12 @@ async function archiveAt(path: string): Promise<Tree | undefined> {
 
 /** What is wanted of a side's copy: the option, and where blobs are that layouts share, which is below the case's folder. */
 export function wishOf({ wanted, id }: Running, side: Side, source: Sample | undefined): Wish {
-  const { flags = [], global = [], twist, requestFor } = wanted.option;
+  const { global = [], twist, requestFor } = wanted.option;
+  const flags = [
+    ...(wanted.option.flags ?? []),
+    ...(wanted.source === "docker-daemon" ? [`--src-daemon-host=${engineHost()}`] : []),
+    ...(wanted.destination === "docker-daemon" ? [`--dest-daemon-host=${engineHost()}`] : []),
+  ];
   const request =
     requestFor !== undefined && source !== undefined
       ? requestFor(source)

@@ -18,7 +18,7 @@ const MEANINGS: readonly (readonly [RegExp, readonly Code[]])[] = [
     ["manifest_invalid"],
   ],
   [
-    /Digest did not match|digest invalid|digest .* does not match expected|config validation failed/,
+    /Digest did not match|digest invalid|gzip: invalid checksum|digest .* does not match expected|config validation failed/,
     ["digest_mismatch"],
   ],
   [
@@ -31,7 +31,7 @@ const MEANINGS: readonly (readonly [RegExp, readonly Code[]])[] = [
     ["manifest_rejected"],
   ],
   [/Can not copy signatures/, ["signing_failed"]],
-  [/doesn't support modifying existing images/, ["tag_exists"]],
+  [/doesn't support modifying existing images/, ["path_denied"]],
   [/expected 1 item, got/, ["reference_invalid", "source_not_found"]],
 ];
 

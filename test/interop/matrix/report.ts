@@ -1,6 +1,6 @@
 // The table: a row a pair of transports, a column a group of options, in each cell how many cases came out how.
 
-import type { Case, Judgement, Verdict } from "./model.ts";
+import type { Case, Judgement, Row, Verdict } from "./model.ts";
 
 export interface Judged {
   readonly wanted: Case;
@@ -59,14 +59,14 @@ export function alignedTable([head = [], ...rows]: readonly (readonly string[])[
 }
 
 /** How often each row of docs/differences.md explained a difference. */
-export function knownIn(judged: readonly Judged[]): ReadonlyMap<number, number> {
+export function knownIn(judged: readonly Judged[]): ReadonlyMap<Row, number> {
   const rows = judged.flatMap(({ judgement }) =>
     judgement.row === undefined ? [] : judgement.row,
   );
   return new Map(
     [...Map.groupBy(rows, (row) => row)]
       .map(([row, all]) => [row, all.length] as const)
-      .toSorted(([a], [b]) => a - b),
+      .toSorted(([a], [b]) => (Number(a) || Infinity) - (Number(b) || Infinity)),
   );
 }
 

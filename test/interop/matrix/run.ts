@@ -3,6 +3,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sample } from "../../support/samples.ts";
+import { needsEngine } from "./cases.ts";
+import { removeImages } from "./engine.ts";
 import { byNewest, checked, judge } from "./judge.ts";
 import type { Case, Facts, Judgement, Result } from "./model.ts";
 import {
@@ -40,6 +42,7 @@ export async function runCase(world: World, wanted: Case): Promise<readonly Judg
     );
   } finally {
     await rm(join(world.folder, running.id), { recursive: true, force: true });
+    if (needsEngine(wanted)) await removeImages(running.id);
   }
 }
 

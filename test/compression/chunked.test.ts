@@ -263,6 +263,7 @@ const NOT_INDEXED: readonly (readonly [string, Buffer])[] = [
     tarOf({ name: "l", type: "2", fields: { 157: Buffer.from([0xff]) } }),
   ],
   ["a time after the year 9999", tarOf({ name: "a", extended: { mtime: "253402300800" } })],
+  ["an owner beyond 2^53", tarOf({ name: "a", fields: { 108: Buffer.from("c0", "hex") } })],
   ["star's own format", tarOf({ name: "a", fields: { 508: "tar\0" } })],
   [
     "GNU's times where a prefix is",

@@ -50,7 +50,9 @@ export interface RawHeader {
   readonly devMinor: number;
 }
 
-/** A header block; undefined: star's own format, and what Go's tar wrote before 1.8 in place of GNU's times. */
+/**
+ * A header block; undefined: star's own format, what Go's tar wrote before 1.8 in place of GNU's times, numbers beyond 2^53.
+ */
 export function parseBlock(block: Buffer): RawHeader | undefined {
   if (!hasChecksum(block)) throw invalidTar("a header's checksum is wrong");
   const field = (at: number, length: number): Buffer => block.subarray(at, at + length);
@@ -58,16 +60,12 @@ export function parseBlock(block: Buffer): RawHeader | undefined {
   const magic = field(257, 8).toString("latin1");
   const isUstar = magic.startsWith("ustar\0");
   const isGnu = magic === "ustar  \0";
-  if (isUstar && field(508, 4).toString("latin1") === "tar\0") return undefined;
+  const time = (at: number): number | undefined =>
+    isGnu && block[at] !== 0 ? Number(numberIn(field(at, 12)) ?? Number.NaN) : undefined;
   const prefix = isUstar ? parseString(field(345, 155)) : Buffer.alloc(0);
   const name = parseString(field(0, 100));
-  const times = [345, 357].map((at) =>
-    isGnu && block[at] !== 0 ? (numberIn(field(at, 12)) ?? Number.NaN) : undefined,
-  );
-  if (times.some(Number.isNaN)) return undefined;
-  const [accessed, changed] = times;
   const hasDevices = isUstar || isGnu;
-  return {
+  const header = {
     type: field(156, 1).toString("latin1"),
     name: prefix.length > 0 ? Buffer.concat([prefix, Buffer.from("/"), name]) : name,
     linkName: parseString(field(157, 100)),
@@ -76,11 +74,16 @@ export function parseBlock(block: Buffer): RawHeader | undefined {
     uid: number(108, 8),
     gid: number(116, 8),
     modified: number(136, 12),
-    accessed,
-    changed,
+    accessed: time(345),
+    changed: time(357),
     devMajor: hasDevices ? number(329, 8) : 0,
     devMinor: hasDevices ? number(337, 8) : 0,
   };
+  const isOdd = Object.values(header).some(
+    (value) => typeof value === "number" && !Number.isSafeInteger(value),
+  );
+  const isStar = isUstar && field(508, 4).toString("latin1") === "tar\0";
+  return isOdd || isStar ? undefined : header;
 }
 
 /** The sum of a block's bytes, the checksum itself taken as spaces; Sun's tar took the bytes as signed. */
@@ -92,7 +95,7 @@ function hasChecksum(block: Buffer): boolean {
     unsigned += byte;
     signed += (byte << 24) >> 24;
   }
-  const stated = parseOctal(block.subarray(148, 156));
+  const stated = Number(parseOctal(block.subarray(148, 156)));
   return stated === unsigned || stated === signed;
 }
 
@@ -104,30 +107,30 @@ export function parseString(field: Buffer): Buffer {
 function parseNumber(field: Buffer): number {
   const value = numberIn(field);
   if (value === undefined) throw invalidTar("a header's number");
-  return value;
+  return Number(value);
 }
 
-/** Octal digits, or, with the first bit set, a binary number of two's complement. */
-const numberIn = (field: Buffer): number | undefined =>
-  ((field[0] as number) & 0x80) === 0 ? parseOctal(field) : parseBinary(field);
+/** Octal digits, or, with the first bit set, a binary number of two's complement; undefined: neither, or more than 64 bits. */
+function numberIn(field: Buffer): bigint | undefined {
+  const value = ((field[0] as number) & 0x80) === 0 ? parseOctal(field) : parseBinary(field);
+  return value === undefined || value !== BigInt.asIntN(64, value) ? undefined : value;
+}
 
-function parseBinary(field: Buffer): number | undefined {
+function parseBinary(field: Buffer): bigint {
   const isNegative = ((field[0] as number) & 0x40) !== 0;
   let value = 0n;
   for (const [at, byte] of field.entries()) {
     const bits = isNegative ? byte ^ 0xff : byte;
     value = (value << 8n) | BigInt(at === 0 ? bits & 0x7f : bits);
   }
-  const number = Number(isNegative ? -value - 1n : value);
-  return Number.isSafeInteger(number) ? number : undefined;
+  return isNegative ? -value - 1n : value;
 }
 
-function parseOctal(field: Buffer): number | undefined {
+function parseOctal(field: Buffer): bigint | undefined {
   const text = field.toString("latin1").replace(/^[ \0]+|[ \0]+$/g, "");
   const digits = text.split("\0", 1)[0] ?? "";
-  if (text === "") return 0;
-  const number = Number.parseInt(digits, 8);
-  return /^[0-7]+$/.test(digits) && Number.isSafeInteger(number) ? number : undefined;
+  if (text === "") return 0n;
+  return /^[0-7]+$/.test(digits) ? BigInt(`0o${digits}`) : undefined;
 }
 
 /** What extended headers say of the next file, by key; values as they are. */

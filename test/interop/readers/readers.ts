@@ -7,7 +7,7 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:f
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { digestOf } from "../../../src/image/digest.ts";
-import { missing } from "../../support/peers.ts";
+import { missingNew } from "../../support/peers.ts";
 import { documentOf } from "../../support/readings.ts";
 import type { Sample } from "../../support/samples.ts";
 import { listTar, type TarMember } from "../../support/tar.ts";
@@ -138,14 +138,14 @@ const READERS: readonly Reader[] = [
     reads: hasFiles,
     // It mounts; and an older one does not pull zstd:chunked file by file.
     able: () =>
-      process.getuid?.() === 0 && missing("unshare") === false && !isOlder(skopeoVersion()),
+      process.getuid?.() === 0 && missingNew("unshare") === false && !isOlder(skopeoVersion()),
     read: readIntoStorage,
   },
 ];
 
 /** The readers that can be run here. */
 export const readersHere = (): readonly Reader[] =>
-  READERS.filter((reader) => missing(reader.program) === false && reader.able?.() !== false);
+  READERS.filter((reader) => missingNew(reader.program) === false && reader.able?.() !== false);
 
 const skopeoVersion = (): string =>
   execFileSync("skopeo", ["--version"], { encoding: "utf8" }).trim().split(" ").at(-1) ?? "";

@@ -86,6 +86,7 @@ export async function copyMultiple(
     message: `Copying ${images.length} images generated from ${count} images in list`,
   });
   const atOnce = new LocalSemaphore(IMAGES_AT_ONCE);
+  const copyOnce = imagesOf(copy, prepared.may);
   const operations: (ListOperation | undefined)[] = [];
   // An image's clones come after all images: a layer that a clone has just compressed must not take the place of the image's own.
   for (const wanted of ["copy", "clone"] as const)
@@ -96,8 +97,10 @@ export async function copyMultiple(
           ? []
           : (either: AbortSignal) =>
               atOnce.run(async (own) => {
-                const position = `(${i + 1}/${images.length})`;
-                operations[i] = await copyInstance(copy, order, prepared, position, own);
+                const verb = order.type === "clone" ? "Replicating" : "Copying";
+                const image = `${order.instance.digest} (${i + 1}/${images.length})`;
+                report({ type: "report", message: `${verb} image ${image}` });
+                operations[i] = operationFor(order, await copyOnce(order, own), prepared.may);
               }, either),
       ),
     );
@@ -117,38 +120,37 @@ export async function copyMultiple(
   };
 }
 
-/** Copies one image, and says what the list has to say of it; undefined where it says so already, or must not change. */
-async function copyInstance(
+type CopyOrder = Exclude<InstanceOrder, { type: "remove" }>;
+
+/** Copies a list's images. One that it names a thousand times is copied once for each form that it is wanted in. */
+function imagesOf(
   copy: Copy,
-  order: Exclude<InstanceOrder, { type: "remove" }>,
-  { may }: PreparedList,
-  position: string,
-  signal: AbortSignal,
-): Promise<ListOperation | undefined> {
-  const {
-    ends: { source },
-    control: { report },
-  } = copy;
-  const { index, instance, type } = order;
-  const verb = type === "clone" ? "Replicating" : "Copying";
-  report({ type: "report", message: `${verb} image ${instance.digest} ${position}` });
-  const { manifest, zstd } = await copySingle(
-    copy,
-    {
-      manifest: await getInstance(source, instance, signal),
-      from: instance.digest,
-      instance: instance.digest,
-      may,
-      ...(type === "clone" && { variant: order.variant }),
-    },
-    signal,
-  );
-  const written = {
-    digest: manifestDigest(manifest),
-    size: manifest.bytes.length,
-    mediaType: manifest.mediaType,
-    zstd,
+  may: MayChange,
+): (order: CopyOrder, signal: AbortSignal) => Promise<Written> {
+  const begun = new Map<string, Promise<Written>>();
+  return (order, signal) => {
+    const { digest, mediaType, size } = order.instance;
+    const variant = order.type === "clone" ? { variant: order.variant } : {};
+    const key = JSON.stringify([digest, mediaType, size, variant]);
+    const copyImage = async () => {
+      const manifest = await getInstance(copy.ends.source, order.instance, signal);
+      const image = { manifest, from: digest, instance: digest, may, ...variant };
+      return copySingle(copy, image, signal);
+    };
+    const copying = begun.get(key) ?? copyImage();
+    begun.set(key, copying);
+    return copying;
   };
+}
+
+/** What the list has to say of an image that was written; undefined where it says so already, or must not change. */
+function operationFor(
+  { index, type }: CopyOrder,
+  { manifest, zstd }: Written,
+  may: MayChange,
+): ListOperation | undefined {
+  const { mediaType, bytes } = manifest;
+  const written = { digest: manifestDigest(manifest), size: bytes.length, mediaType, zstd };
   if (type === "clone") return { type: "add", like: index, ...written };
   // What may not change did not: the images are bound by their list's reasons.
   return may === true ? { type: "update", index, ...written } : undefined;

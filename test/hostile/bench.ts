@@ -3,22 +3,15 @@
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
-import { copyImage } from "../../src/copy/copy.ts";
-import type { CopyEnds, CopyResult } from "../../src/copy/interfaces.ts";
-import type { CopyOptions } from "../../src/copy/options.ts";
-import { LocalSemaphore } from "../../src/copy/semaphore.ts";
+import type { CopyResult } from "../../src/copy/interfaces.ts";
 import type { Code } from "../../src/codes.ts";
 import { CopyError, type Side } from "../../src/errors.ts";
-import { parseReference } from "../../src/image/reference.ts";
-import type { AccessContext } from "../../src/transport/access.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
-import { openDestination, openSource } from "../../src/transport/open.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
-import { accessTo, makeDataDir, never } from "../support/folders.ts";
+import { makeDataDir } from "../support/folders.ts";
 import { makeImage } from "../support/images.ts";
-import { DEFAULTS } from "../support/options.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
+import { copyBetween, type Given } from "./copy-between.ts";
 import { assertClean, shownAt } from "./destinations.ts";
 import { honest, place, SOURCES, type HostileImage, type SourceKind } from "./sources.ts";
 
@@ -27,14 +20,6 @@ export interface Expected {
   readonly side?: Side;
   /** What the message has. */
   readonly words?: RegExp;
-}
-
-/** What a copy is to do besides. */
-export interface Given extends Partial<Pick<CopyEnds, "compression">> {
-  readonly options?: Partial<CopyOptions>;
-  readonly signal?: AbortSignal;
-  readonly source?: Partial<AccessContext>;
-  readonly destination?: Partial<AccessContext>;
 }
 
 /** Fresh ones, and those that have an image already. */
@@ -78,29 +63,13 @@ export class Bench {
     return this.#reference(transport, `${name}-${transport}`);
   }
 
-  async copy(source: string, destination: string, given: Given = {}): Promise<CopyResult> {
-    const { registries } = this;
-    const signal = given.signal ?? never;
-    const access = (side: Side) =>
-      accessTo(this.dataDir, side, { registries, tlsVerify: false, ...given[side] });
-    await using from = await openSource(parseReference(source), access("source"), signal);
-    await using to = await openDestination(
-      parseReference(destination),
-      access("destination"),
-      signal,
-    );
-    return await copyImage(
-      {
-        source: from,
-        destination: to,
-        platform: {},
-        host: { os: "linux", architecture: "amd64" },
-        compression: given.compression ?? {},
-        cache: NO_CACHE,
-      },
-      { ...DEFAULTS, ...given.options },
-      { blobs: new LocalSemaphore(6), report: () => {}, signal },
-    );
+  copy(
+    source: string,
+    destination: string,
+    given: Given & { readonly signal?: AbortSignal } = {},
+  ): Promise<CopyResult> {
+    const { dataDir, registries } = this;
+    return copyBetween({ dataDir, registries, source, destination }, given);
   }
 
   /** The copy fails as expected, and nothing of it can be seen. */
@@ -157,8 +126,10 @@ export class Bench {
   }
 }
 
-/** A bench for the tests of one file, closed after them. */
-export function useBench(): () => Bench {
+/** A bench for the tests of one file, closed after them. `start`: what else there is to be before the first test. */
+export function useBench(
+  start: (bench: Bench, opened: AsyncDisposableStack) => Promise<void> = async () => {},
+): () => Bench {
   let bench: Bench | undefined;
   const opened = new AsyncDisposableStack();
   before(async () => {
@@ -167,6 +138,7 @@ export function useBench(): () => Bench {
     const liar = opened.use(await startRegistry());
     const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 1000 }));
     bench = await new Bench(dataDir.path, registry, liar, registries).prepare();
+    await start(bench, opened);
   });
   after(() => opened.disposeAsync());
   return () => bench ?? assert.fail("the bench is used before its tests");

@@ -47,12 +47,14 @@ test("keys that are free may differ in their spelling alone, and still not occur
   assert.throws(() => read('{"a":1,"\\u0061":2}'), /occurs twice/);
 });
 
-test("where integers are meant, a number that is written as none is NaN", () => {
+test("where integers are meant, a number that is written as none is Infinity", () => {
   const read = (text: string) => parseJson(Buffer.from(text), { numbers: "integers" });
   assert.deepEqual(read('{"a":[1e3,1.0,-5,1],"b":"1.0"}'), {
-    a: [Number.NaN, Number.NaN, -5, 1],
+    a: [Infinity, Infinity, -5, 1],
     b: "1.0",
   });
+  for (const no of ["1.", ".5", "01.5", "1e", "1.5.5", "1e+"])
+    assert.throws(() => read(`[${no}]`), SyntaxError, no);
 });
 
 test("members are kept as text, without blanks", () => {

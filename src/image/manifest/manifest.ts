@@ -95,6 +95,17 @@ export const normalizedMediaType = (mediaType: string): string =>
  * is believed only for the four types that must carry it.
  */
 export function guessMediaType(bytes: Uint8Array): string {
+  const known = guessed.get(bytes);
+  if (known !== undefined) return known;
+  const guess = guessIn(bytes);
+  guessed.set(bytes, guess);
+  return guess;
+}
+
+/** The bytes of a manifest do not change, and what they look like is asked for at every turn. */
+const guessed = new WeakMap<Uint8Array, string>();
+
+function guessIn(bytes: Uint8Array): string {
   let document: Readonly<Record<string, unknown>>;
   try {
     document = parseJsonObject(bytes, { numbers: "integers" });

@@ -101,10 +101,12 @@ export class Bench {
     image: HostileImage,
     expected: Expected | ((kind: SourceKind) => Expected | undefined),
     given: Given = {},
+    destination?: string,
   ): Promise<void> {
     for (const kind of SOURCES) {
       const own = typeof expected === "function" ? expected(kind) : expected;
-      if (own !== undefined) await this.assertRefused(await this.place(kind, image), own, given);
+      if (own === undefined) continue;
+      await this.assertRefused(await this.place(kind, image), own, given, destination);
     }
   }
 

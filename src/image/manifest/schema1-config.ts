@@ -122,7 +122,7 @@ export function schema1Of(
 
 function stepsOf(history: readonly GoStruct[], layers: readonly Digest[]): readonly Step[] {
   let next = 0;
-  return history.map((entry) => {
+  const steps = history.map((entry): Step => {
     if (entry.flag("empty_layer")) return { entry, digest: EMPTY_LAYER.digest, layer: undefined };
     const digest = layers[next];
     if (digest === undefined)
@@ -131,6 +131,11 @@ function stepsOf(history: readonly GoStruct[], layers: readonly Digest[]): reado
       );
     return { entry, digest, layer: next++ };
   });
+  if (steps.length > 0 && next < layers.length)
+    throw rejected(
+      `the config's history tells of ${next} layers, of ${layers.length} that there are: as docker schema 1 the image would lose the others`,
+    );
+  return steps;
 }
 
 const idOf = (...parts: readonly string[]): string =>

@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Shows what the processes log. */
   readonly verbose?: boolean;
+  /** Their API keys; absent: none is asked for. */
+  readonly tenants?: Readonly<Record<string, string>>;
 }
 
 export interface Service extends AsyncDisposable {
@@ -35,9 +37,9 @@ export interface Service extends AsyncDisposable {
   /** Ends the API as a crash would, and starts it again at the same address. */
   restartApi(): Promise<void>;
   submit(job: object, headers?: Record<string, string>): Promise<JobView>;
-  get(id: string): Promise<JobView>;
+  get(id: string, headers?: Record<string, string>): Promise<JobView>;
   /** The job once it is finished. */
-  finished(id: string, withinMs?: number): Promise<JobView>;
+  finished(id: string, withinMs?: number, headers?: Record<string, string>): Promise<JobView>;
 }
 
 const root = join(import.meta.dirname, "../..");
@@ -59,6 +61,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     BLOB_CONCURRENCY: String(options.blobConcurrency ?? 6),
     WORKER_CONCURRENCY: String(options.workerConcurrency ?? 4),
     TEST_TIMING: JSON.stringify(options.timing ?? {}),
+    ...(options.tenants !== undefined && (await writeKeys(home, options.tenants))),
     ...options.env,
   };
   const start = (file: string) =>
@@ -97,11 +100,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       if (response.status !== 202) throw new Error(`not accepted: ${JSON.stringify(body)}`);
       return body as JobView;
     },
-    get: async (id) => (await (await fetch(`${url}/v1/jobs/${id}`)).json()) as JobView,
-    finished: async (id, withinMs = 60_000) => {
-      let job = await service.get(id);
+    get: async (id, headers = {}) =>
+      (await (await fetch(`${url}/v1/jobs/${id}`, { headers })).json()) as JobView,
+    finished: async (id, withinMs = 60_000, headers = {}) => {
+      let job = await service.get(id, headers);
       await until(
-        async () => (job = await service.get(id)).finishedAt !== null,
+        async () => (job = await service.get(id, headers)).finishedAt !== null,
         withinMs,
         `job ${id} is still ${job.status}`,
       );
@@ -120,6 +124,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     await service[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Where there are tenants, loopback must be allowed in so many words. */
+async function writeKeys(home: string, tenants: Readonly<Record<string, string>>) {
+  const file = join(home, "api-keys");
+  const lines = Object.entries(tenants).map(([tenant, key]) => `${tenant}:${key}\n`);
+  await writeFile(file, lines.join(""), { mode: 0o600 });
+  return { API_KEYS_FILE: file, PRIVATE_NETWORKS: "127.0.0.0/8,::1/128" };
 }
 
 /** Ends a child that we started, and waits until it has ended. */

@@ -1,4 +1,4 @@
-// Threads that compress blocks, for all blobs of the process: as many as there are cores, started when they are needed and ended when
+// Threads that compress blocks, for all blobs of the process: one for each core, started when they are needed and ended when
 // nothing is compressed any more.
 
 import { availableParallelism } from "node:os";
@@ -27,6 +27,8 @@ interface Job {
 
 /** One that is compressed and one that waits in the thread, so that it need not wait for our event loop. */
 const JOBS_PER_THREAD = 2;
+/** One for each core; a process of a big machine has others beside it, and each thread that writes zstd takes some 50 MB. */
+const MOST_THREADS = Math.min(availableParallelism(), 16);
 /** A thread is started in 50 ms and takes some 20 MB. */
 const IDLE_MS = 10_000;
 
@@ -80,7 +82,7 @@ class BlockPool {
   /** Takes back what is not needed now. */
   keep(memory: ArrayBuffer): void {
     this.#memory.push(memory);
-    if (this.#memory.length > availableParallelism()) this.#memory.shift();
+    if (this.#memory.length > MOST_THREADS) this.#memory.shift();
   }
 
   /** Compresses a block; one that still waits for its turn when `signal` aborts is not begun. */
@@ -118,7 +120,7 @@ class BlockPool {
   #free(): Thread | undefined {
     const [least] = [...this.#threads].toSorted((a, b) => a.jobs.length - b.jobs.length);
     if (least?.jobs.length === 0) return least;
-    if (this.#threads.size < availableParallelism()) {
+    if (this.#threads.size < MOST_THREADS) {
       const thread: Thread = new Thread(
         () => this.#distribute(),
         () => {
@@ -137,7 +139,7 @@ class BlockPool {
 export const blockPool = new BlockPool();
 
 /** Blocks beyond the one that each blob always may have, for the whole process: the rest of what keeps all cores busy. */
-let spare = availableParallelism() + 1;
+let spare = MOST_THREADS + 1;
 
 /** How many blocks a blob may hold at once: one, and as many of the process's spare ones as are free when it wants them. */
 export class Allowance {

@@ -2,7 +2,7 @@
 
 import { constants, zstdCompressSync } from "node:zlib";
 
-/** A frame remembers what came 8 MiB ago, as containers/image's do. */
+/** A frame repeats what came up to 8 MiB before, as containers/image's do. */
 const WINDOW_LOG = 23;
 
 /**

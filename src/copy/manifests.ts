@@ -1,6 +1,7 @@
 // Config and manifest of an image, type after type until the destination takes one (semantics 3.3, 3.10).
 
 import { fromBuffer } from "../bytes.ts";
+import { CopyError } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
 import { editManifest, type EditedManifest, type ManifestEdit } from "../image/manifest/edit.ts";
 import { EMPTY_LAYER } from "../image/manifest/empty-layer.ts";
@@ -74,6 +75,8 @@ async function editedAs(
   const { manifest, image, layers } = prepared;
   const changed = layers.some(({ blob }, i) => outcomes[i]?.update.digest !== blob.digest);
   const converts = type !== image.mediaType;
+  if (converts && isSchema1(type) && outcomes.some(({ update }) => update.urls !== undefined))
+    throw foreignInSchema1();
   // A schema 1 manifest that is made anew gets its destination's name.
   const embedded = converts && isSchema1(type) ? nameFor(copy.ends.destination) : prepared.embedded;
   if (!changed && !converts && embedded === undefined) return { manifest, needsEmptyLayer: false };
@@ -124,3 +127,11 @@ async function putConfig(
     report({ type: "blob-done", artifact, offset: bytes.length, bytesStored: stored.size });
   });
 }
+
+/** It would name layers that are not where it is. */
+const foreignInSchema1 = (): CopyError =>
+  new CopyError(
+    "manifest_rejected",
+    "docker schema 1 has no place for the URLs of layers that are kept elsewhere: set `downloadForeignLayers`",
+    { side: "destination", phase: "manifest" },
+  );

@@ -169,7 +169,7 @@ async function learn(
       : {
           digest: stored.digest,
           size: stored.size,
-          ...content(conversion.compression),
+          ...content(told(conversion.compression, annotations)),
           annotations,
         };
   if (source.location !== undefined || written !== read)
@@ -179,6 +179,13 @@ async function learn(
     ...(destination.location !== undefined && { at: destination.location }),
   });
 }
+
+/** A layer that no table of contents could be made of is plain zstd, whatever was asked for. */
+const told = (
+  compression: Compression | undefined,
+  annotations: Readonly<Record<string, string>>,
+): Compression | undefined =>
+  compression === "zstd:chunked" && !(TOC in annotations) ? "zstd" : compression;
 
 function outcomeOf(
   { blob, needsDiffId }: BlobTask,

@@ -231,3 +231,18 @@ test("unsigned schema 1 is signed where it is refused unsigned", async () => {
   );
   assert.equal(result.mediaType, SCHEMA1_SIGNED);
 });
+
+test("an image whose layers are kept elsewhere does not become schema 1, which could not say where", async () => {
+  const image = makeImage({ mediaTypes: "docker" });
+  const text = image.manifest.bytes
+    .toString()
+    .replace('"layers":[{', '"layers":[{"urls":["https://example.com/layer"],');
+  const foreign = { ...image, manifest: { ...image.manifest, bytes: Buffer.from(text) } };
+  const destination = new MemoryDestination();
+  await assert.rejects(
+    copy(new MemorySource(foreign), destination, { forceManifestMimeType: SCHEMA1_SIGNED }),
+    (error) =>
+      code("manifest_rejected")(error) && /downloadForeignLayers/.test((error as Error).message),
+  );
+  assert.equal(destination.manifests.size, 0);
+});

@@ -16,6 +16,7 @@ export const KNOWN: readonly Known[] = [
   { row: 47, name: /(bzip2|xz) tar/, why: /./ },
   { row: 52, name: /sha512/, why: /we copy it/ },
   { row: 65, name: /^dir .*manifest of nobody/, why: /we \(manifest_invalid\)/ },
+  { row: 68, name: /→ docker-daemon, windows list/, why: /cannot load windows image/ },
   {
     row: "not there yet",
     name: /^dir → docker, (signed (s2|oci)|list of signed)/,

@@ -51,7 +51,7 @@ export async function spool(
 /** An empty file to write and read, on the file system of the data folder. */
 export async function openNameless(dataDir: string): Promise<FileHandle> {
   await makeOwnFolder(dataDir);
-  const path = ownPath(dataDir);
+  const path = await ownPath(dataDir);
   const handle = await disk(open(path, "wx+", 0o600));
   await rm(path);
   return handle;

@@ -25,15 +25,8 @@ import type { AccessContext } from "./access.ts";
 import { fileOf, manifestFile, parseVersion, signatureFile } from "./dir-names.ts";
 import { openRegular, readSmall, sized } from "./files.ts";
 import { errnoOf } from "./paths.ts";
-import {
-  disk,
-  makeFolder,
-  removeLeftovers,
-  replaceFile,
-  storeBlob,
-  syncFolder,
-  temporaryIn,
-} from "./store.ts";
+import { Folder } from "./folder.ts";
+import { disk, removeLeftovers, replaceFile, storeBlob, temporaryName } from "./store.ts";
 
 /** Semantics 7.0, row `dir`. */
 const traitsFor = (access: AccessContext): DestinationTraits => ({
@@ -169,7 +162,10 @@ class DirDestination implements Destination {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const staging = await this.#staging?.catch(() => undefined);
-    if (staging !== undefined) await rm(staging, { recursive: true, force: true });
+    if (staging === undefined) return;
+    await using parent = await Folder.open(dirname(this.#folder)).catch(() => undefined);
+    if (parent !== undefined)
+      await rm(parent.at(basename(staging)), { recursive: true, force: true });
   }
 
   #stage(): Promise<string> {
@@ -177,10 +173,10 @@ class DirDestination implements Destination {
   }
 
   async #makeStaging(): Promise<string> {
-    await makeFolder(dirname(this.#folder));
-    const staging = besideOf(this.#folder);
-    await disk(mkdir(staging, { mode: 0o755 }));
-    return staging;
+    await using parent = await Folder.make(dirname(this.#folder));
+    const name = temporaryName(this.#prefix);
+    await disk(mkdir(parent.at(name), { mode: 0o755 }));
+    return join(dirname(this.#folder), name);
   }
 
   #named(digest: Digest): string {
@@ -188,26 +184,29 @@ class DirDestination implements Destination {
     return fileOf(digest);
   }
 
+  /** Of names of what is unfinished beside the folder. */
+  get #prefix(): string {
+    return `${basename(this.#folder).slice(0, 64)}.`;
+  }
+
   /** Two renames, for there is no call that exchanges folders; between them the target is missing, for readers that do not lock. */
   async #swapIn(staging: string, signal: AbortSignal): Promise<void> {
-    const old = besideOf(this.#folder);
+    await using parent = await Folder.make(dirname(this.#folder));
+    const target = parent.at(basename(this.#folder));
+    const old = parent.at(temporaryName(this.#prefix));
     const replaces = await checkReplaceable(this.#folder);
     signal.throwIfAborted();
-    if (replaces) await disk(rename(this.#folder, old));
+    if (replaces) await disk(rename(target, old));
     try {
-      await disk(rename(staging, this.#folder));
+      await disk(rename(parent.at(basename(staging)), target));
     } catch (error) {
-      if (replaces) await rename(old, this.#folder);
+      if (replaces) await rename(old, target);
       throw error;
     }
     this.#staging = undefined;
-    await syncFolder(dirname(this.#folder));
+    await parent.sync();
     // The copy is complete; what cannot be removed of the old one is in nobody's way.
     await rm(old, { recursive: true, force: true }).catch(() => {});
-    await removeLeftovers(dirname(this.#folder), prefixOf(this.#folder));
+    await removeLeftovers(parent, this.#prefix);
   }
 }
-
-const prefixOf = (folder: string): string => `${basename(folder).slice(0, 64)}.`;
-
-const besideOf = (folder: string): string => temporaryIn(dirname(folder), prefixOf(folder));

@@ -1,13 +1,14 @@
 // Files of layouts, read so that a hostile one does no harm: what is read is a regular file, never a link, a pipe or a device.
 
 import { constants } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { CopyError, type ErrorContext } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
 import { guessMediaType, MANIFEST_LIMIT, manifestDigest } from "../image/manifest/manifest.ts";
+import { openReal } from "./folder.ts";
 import { errnoOf } from "./paths.ts";
 
 /** Bytes of one read, and how many of them are lent at a time: smaller reads cost more than they save. */
@@ -20,7 +21,7 @@ export interface RegularFile extends AsyncDisposable {
 }
 
 /**
- * Opens a file for reading without following a link and without waiting for anything (reliability T37). Undefined: it does not
+ * Opens a file, by its real path, for reading, without following a link and without waiting for anything (reliability T37). Undefined: it does not
  * exist. Throws `path_denied` where there is something else than a regular file.
  */
 export async function openRegular(
@@ -30,10 +31,9 @@ export async function openRegular(
   await using opened = new AsyncDisposableStack();
   let handle: FileHandle;
   try {
-    handle = opened.use(
-      await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
-    );
+    handle = opened.use(await openReal(path, constants.O_RDONLY | constants.O_NONBLOCK));
   } catch (error) {
+    if (error instanceof CopyError) throw error.at(context);
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (code === "ELOOP" || code === "ENXIO") throw notRegular(path, context);

@@ -32,7 +32,7 @@ export async function openOciArchiveDestination(
   signal: AbortSignal,
 ): Promise<Destination> {
   await using _ = await openRegular(path, { side: "destination", phase: "commit" });
-  const folder = ownPath(access.dataDir);
+  const folder = await ownPath(access.dataDir);
   const { sharedBlobDir: _none, ...own } = access;
   const layout = await openOciDestination(
     { ...reference, transport: "oci", path: folder },

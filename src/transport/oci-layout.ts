@@ -10,6 +10,7 @@ import { guessMediaType, MANIFEST_LIMIT } from "../image/manifest/manifest.ts";
 import { locate } from "../image/path.ts";
 import type { AccessContext } from "./access.ts";
 import { fromFile, readManifest, readSmall } from "./files.ts";
+import { Folder } from "./folder.ts";
 import {
   EMPTY_INDEX,
   formatIndex,
@@ -113,7 +114,10 @@ export class Layout implements LayoutReader {
     await removePrepared(file);
     const changed = await change((await this.readIndex()) ?? EMPTY_INDEX);
     await replaceFile(file, formatIndex(changed), signal);
-    for (const folder of new Set([this.folder, this.#workshop])) await removeLeftovers(folder);
+    for (const path of new Set([this.folder, this.#workshop])) {
+      await using folder = await Folder.make(path);
+      await removeLeftovers(folder);
+    }
   }
 
   get #version(): string {

@@ -1,30 +1,16 @@
 // Files of layouts, written so that a crash does no harm: each appears whole and durable under its name, or not at all.
 
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { fromBuffer, type Bytes } from "../bytes.ts";
 import type { BlobStream } from "../copy/interfaces.ts";
 import { toCopyError } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import { arriving } from "./arriving.ts";
+import { Folder } from "./folder.ts";
 import { pourInto } from "./pour.ts";
-
-/** Makes a folder and those above it, durably. */
-export async function makeFolder(path: string): Promise<void> {
-  const first = await disk(mkdir(path, { recursive: true, mode: 0o755 }));
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made))
-    await syncFolder(dirname(made));
-}
-
-/** After it, the names in a folder survive a loss of power. */
-export async function syncFolder(path: string): Promise<void> {
-  await using folder = await disk(open(path, constants.O_RDONLY | constants.O_DIRECTORY));
-  await disk(folder.sync());
-}
 
 /** Puts these bytes at `path`, in place of what is there: readers see the old file or the new one. */
 export async function replaceFile(path: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
@@ -36,7 +22,8 @@ export async function replaceFile(path: string, bytes: Buffer, signal: AbortSign
  * wakes up in somebody else's finds nothing to put in place, and fails.
  */
 export async function removePrepared(path: string): Promise<void> {
-  for (const prepared of await temporariesIn(dirname(path), preparedFor(path)))
+  await using folder = await Folder.make(dirname(path));
+  for (const prepared of await temporariesIn(folder, preparedFor(path)))
     await disk(rm(prepared, { force: true }));
 }
 
@@ -62,12 +49,11 @@ export async function storeBlob(
 /** No run of a job is longer (the contract's `timeoutSeconds`): what is older belongs to nobody. */
 const LEFTOVER_MS = 24 * 60 * 60 * 1000;
 
-/** A name for something unfinished in `folder`: it begins with a dot, then `of`, and is nobody else's. */
-export const temporaryIn = (folder: string, of = ""): string =>
-  join(folder, `.${of}${randomUUID()}.tmp`);
+/** A name for something unfinished: it begins with a dot, then `of`, and is nobody else's. */
+export const temporaryName = (of = ""): string => `.${of}${randomUUID()}.tmp`;
 
-/** Removes what killed processes left in `folder` under names of `temporaryIn`, once it is a day old. Never fails. */
-export async function removeLeftovers(folder: string, of = ""): Promise<void> {
+/** Removes what killed processes left in a folder under names of `temporaryName`, once it is a day old. Never fails. */
+export async function removeLeftovers(folder: Folder, of = ""): Promise<void> {
   for (const path of await temporariesIn(folder, of).catch(() => [])) {
     const found = await lstat(path).catch(() => undefined);
     if (found !== undefined && found.mtimeMs < Date.now() - LEFTOVER_MS)
@@ -75,15 +61,15 @@ export async function removeLeftovers(folder: string, of = ""): Promise<void> {
   }
 }
 
-async function temporariesIn(folder: string, of: string): Promise<readonly string[]> {
+async function temporariesIn(folder: Folder, of: string): Promise<readonly string[]> {
   const isOne = (name: string) =>
     name.startsWith(`.${of}`) && /^[0-9a-f-]{36}\.tmp$/.test(name.slice(of.length + 1));
-  return (await disk(readdir(folder))).filter(isOne).map((name) => join(folder, name));
+  return (await disk(readdir(folder.at(".")))).filter(isOne).map((name) => folder.at(name));
 }
 
 /**
- * Writes content to a temporary file (`of`: temporaryIn) in `folder`, makes it durable, and gives it the name that `place` says for its size in bytes, on
- * the same file system. Returns the size. Nothing is left if content, disk or `place` fail, or `signal` aborts.
+ * Writes content to a temporary file (`of`: temporaryName) in `folder`, makes it durable, and gives it the name that `place` says for its
+ * size in bytes, on the same file system. Returns the size. Nothing is left if content, disk or `place` fail, or `signal` aborts.
  */
 async function storeFile(
   folder: string,
@@ -92,15 +78,15 @@ async function storeFile(
   signal: AbortSignal,
   of = "",
 ): Promise<number> {
-  const temporary = temporaryIn(folder, of);
-  await makeFolder(folder);
+  await using workshop = await Folder.make(folder);
+  const temporary = workshop.at(temporaryName(of));
   try {
     const size = await writeDown(temporary, content, signal);
     const path = await place(size);
-    await makeFolder(dirname(path));
+    await using target = await Folder.make(dirname(path));
     signal.throwIfAborted();
-    await disk(rename(temporary, path));
-    await syncFolder(dirname(path));
+    await disk(rename(temporary, target.at(basename(path))));
+    await target.sync();
     return size;
   } catch (error) {
     // Should this fail as well, the first error is the one to tell of.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { accessTo, makeDataDir, never, openDestination, putImage } from "../support/folders.ts";
 import { makeImage } from "../support/images.ts";
-import { temporaryIn } from "../../src/transport/store.ts";
+import { temporaryName } from "../../src/transport/store.ts";
 
 const DAY = 24 * 60 * 60;
 const image = makeImage();
@@ -28,11 +28,11 @@ for (const [transport, folder, of, context] of [
     await using data = await makeDataDir();
     const where = join(data.path, folder);
     await mkdir(where, { recursive: true });
-    await leave(temporaryIn(where, of), DAY + 60);
-    await leave(temporaryIn(where, of), DAY + 60);
+    await leave(join(where, temporaryName(of)), DAY + 60);
+    await leave(join(where, temporaryName(of)), DAY + 60);
     const kept = [
-      await leave(temporaryIn(where, of), 60),
-      await leave(temporaryIn(where, "other."), DAY + 60),
+      await leave(join(where, temporaryName(of)), 60),
+      await leave(join(where, temporaryName("other.")), DAY + 60),
       await leave(join(where, ".somebody.tmp"), DAY + 60),
     ];
     {

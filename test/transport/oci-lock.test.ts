@@ -6,7 +6,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseIndex } from "../../src/transport/oci-index.ts";
-import { temporaryIn } from "../../src/transport/store.ts";
+import { temporaryName } from "../../src/transport/store.ts";
 import {
   accessTo,
   failure,
@@ -65,7 +65,7 @@ test("what is prepared for other files is left alone", async () => {
   await using dir = await makeDataDir();
   const layout = join(dir.path, "layout");
   await write("oci:layout:first", makeImage(), accessTo(dir.path, "destination"));
-  const [blob, old] = [temporaryIn(layout), temporaryIn(layout, "index.json.")];
+  const [blob, old] = [join(layout, temporaryName()), join(layout, temporaryName("index.json."))];
   await writeFile(blob, "half a blob of another writer");
   await writeFile(old, "{}");
   await write("oci:layout:second", makeImage(), accessTo(dir.path, "destination"));

@@ -39,18 +39,26 @@ export function documentOf(old: string, sections: readonly Section[]): string {
   const made = sections.map(({ title, text }) => `## ${title}\n\n${text.trim()}`);
   const titles = new Set(made.map(titleOf));
   const kept = before.map((text) => text.trim()).filter((text) => !titles.has(titleOf(text)));
-  const all = [...kept, ...made].toSorted((a, b) =>
-    titleOf(b).localeCompare(titleOf(a), "en", { numeric: true }),
-  );
+  const all = [...kept, ...made].toSorted((a, b) => byTitle(titleOf(a), titleOf(b)));
   return `${[HEAD.trim(), ...all].join("\n\n")}\n`;
+}
+
+/** The skopeos first, the newest of them first, each before what it is compared with besides. */
+function byTitle(a: string, b: string): number {
+  const [[versionA, restA], [versionB, restB]] = [a, b].map((title) => {
+    const [, version = "", rest = ""] = /^## skopeo ([0-9.]+)(.*)/.exec(title) ?? ["", "", title];
+    return [version, rest];
+  }) as [[string, string], [string, string]];
+  return versionB.localeCompare(versionA, "en", { numeric: true }) || restA.localeCompare(restB);
 }
 
 /** What came out of comparing, as a section. */
 export function sectionOf(title: string, judged: readonly Judged[], date = new Date()): Section {
   const differing = judged.filter(({ judgement }) => judgement.verdict === "different");
-  const known = [...knownIn(judged)].map(
-    ([row, count]) =>
-      `- ${typeof row === "number" ? `row ${row}` : row} of [differences.md](differences.md): ${count} cases`,
+  const known = [...knownIn(judged)].map(([row, count]) =>
+    typeof row === "number"
+      ? `- row ${row} of [differences.md](differences.md): ${count} cases`
+      : `- ${row}, as [differences.md](differences.md) says at its end: ${count} cases`,
   );
   const text = [
     `${judged.length} cases on ${date.toISOString().slice(0, 10)}; ${differing.length} differ.`,

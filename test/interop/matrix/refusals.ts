@@ -17,6 +17,9 @@ const MEANINGS: readonly (readonly [RegExp, readonly Code[]])[] = [
     /Unexpectedly received a manifest list|rejecting ambiguous manifest|unsupported schema version|unexpected end of JSON/,
     ["manifest_invalid"],
   ],
+  // A registry that misses a blob may have lost it since: both would try again.
+  [/uploading manifest .*blob unknown/, ["manifest_rejected", "registry_unavailable"]],
+  [/docker engine reported/, ["manifest_rejected"]],
   [
     /Digest did not match|digest invalid|gzip: invalid checksum|digest .* does not match expected|config validation failed/,
     ["digest_mismatch"],

@@ -55,5 +55,5 @@ function versionOf(program: Reader["program"]): string {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return `${program} ${/\d+\.\d+\.\d+/.exec(text)?.[0] ?? "of an unknown version"}`;
+  return `${program} ${/\d+\.\d+\.\d+/.exec(text)?.[0] ?? ""}`.trim();
 }

@@ -16,7 +16,16 @@ export const KNOWN: readonly Known[] = [
   { row: 47, name: /(bzip2|xz) tar/, why: /./ },
   { row: 52, name: /sha512/, why: /we copy it/ },
   { row: 65, name: /^dir .*manifest of nobody/, why: /we \(manifest_invalid\)/ },
-  { row: 68, name: /→ docker-daemon, windows list/, why: /cannot load windows image/ },
+  {
+    row: 68,
+    name: /→ docker-daemon, windows list, windows/,
+    why: /skopeo copies it; .*cannot load windows image/,
+  },
+  {
+    row: 69,
+    name: /→ oci(-archive)?, foreign (s2|oci), format v2s1/,
+    why: /skopeo copies it; we \(manifest_rejected\)/,
+  },
   {
     row: "not there yet",
     name: /^dir → docker, (signed (s2|oci)|list of signed)/,

@@ -37,11 +37,10 @@ function representative(cases: readonly Case[]): readonly Case[] {
   ] as Case[];
 }
 
-/** What the service cannot do yet. */
-const NOT_YET = /v2s1/;
-
 for (const known of KNOWN) {
-  const wanted = allCases().find(({ name }) => known.name.test(name)) as Case;
+  const wanted = allCases().find((one) => known.name.test(one.name) && !needsEngine(one));
+  // What only an engine shows is for `npm run interop -- --engine`.
+  if (wanted === undefined) continue;
   test(`differs as docs/differences.md says (${known.row}): ${wanted.name}`, { skip }, async () => {
     const [judgement] = await runCase(world, wanted);
     assert.deepEqual(
@@ -52,9 +51,7 @@ for (const known of KNOWN) {
   });
 }
 
-for (const wanted of representative(
-  allCases().filter((wanted) => !needsEngine(wanted) && !NOT_YET.test(wanted.name)),
-)) {
+for (const wanted of representative(allCases().filter((wanted) => !needsEngine(wanted)))) {
   test(`as skopeo: ${wanted.name}`, { skip }, async () => {
     const [judgement] = await runCase(world, wanted);
     assert.notEqual(judgement?.verdict, "different", judgement?.why ?? "");

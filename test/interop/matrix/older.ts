@@ -32,15 +32,10 @@ const AGES: readonly Age[] = [
     name: /→ oci-archive/,
     why: /\/mode: skopeo "100644", we "644"$/,
   },
-  {
-    what: "what an engine says against an image at the end of a load is not heard",
-    name: /→ docker-daemon/,
-    why: /skopeo copies it; .*the docker engine does not take the image/,
-  },
   { what: "no `oci:path:@0`", name: /from place/, why: /skopeo: .*Invalid image @\d/ },
   {
     what: "a config that is made for OCI lacks the variant",
-    name: /(docker|windows) list/,
+    name: /list/,
     why: /\/config\/digest/,
   },
   {

@@ -28,7 +28,7 @@ const read = ({ layers }: TestImage, from: TestRegistry): readonly number[] =>
 
 async function setUp(workers: number, delayMs = 0) {
   const opened = new AsyncDisposableStack();
-  const timing = { leaseMs: 2000, lockMs: 3000, stalledMs: 1000 };
+  const timing = { leaseMs: 4000, lockMs: 6000, stalledMs: 2000 };
   const service = opened.use(await startService({ workers, workerConcurrency: 1, timing }));
   const from = opened.use(await startRegistry({ delayMs }));
   const to = opened.use(await startRegistry());
@@ -53,7 +53,7 @@ async function setUp(workers: number, delayMs = 0) {
       until(
         async () =>
           (await redis.keys("*semaphore:flight:*:waiters")).length === image.layers.length,
-        20_000,
+        60_000,
         "nobody waits",
       ),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

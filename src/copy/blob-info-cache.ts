@@ -48,10 +48,3 @@ export interface BlobInfoCache {
   ): Promise<readonly Candidate[]>;
   record(facts: BlobFacts): Promise<void>;
 }
-
-/** Knows nothing and keeps nothing. */
-export const NO_CACHE: BlobInfoCache = {
-  uncompressedOf: async () => undefined,
-  candidates: async () => [],
-  record: async () => {},
-};

@@ -61,7 +61,10 @@ async function checkRequirement(requirement: Requirement, given: Given): Promise
     case "reject":
       throw rejected(`Running image ${given.subject.reference} is rejected by policy.`);
     case "signedBaseLayer":
-      throw rejected("signedBaseLayer not implemented yet!");
+      // The library's words: it refuses such a policy as well, whatever the image.
+      throw rejected(
+        "signedBaseLayer not implemented yet! Ask for `signedBy` or `sigstoreSigned` instead",
+      );
     case "signedBy":
       return checkSignedBy(requirement, given);
     case "sigstoreSigned":

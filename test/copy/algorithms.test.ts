@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
 import type { Destination } from "../../src/copy/interfaces.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";

@@ -5,7 +5,7 @@ import type { RequestListener } from "node:http";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
 import type { Report } from "../../src/copy/progress.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";

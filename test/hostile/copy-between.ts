@@ -1,6 +1,6 @@
 // One whole copy between two references.
 
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
 import type { CopyEnds, CopyResult } from "../../src/copy/interfaces.ts";
 import type { CopyOptions } from "../../src/copy/options.ts";

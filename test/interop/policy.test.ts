@@ -6,7 +6,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { CopyError } from "../../src/errors.ts";
 import { openEnds } from "../../src/jobs/ends.ts";
 import { parsePolicyFile } from "../../src/signature/policy.ts";

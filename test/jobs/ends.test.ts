@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { openEnds } from "../../src/jobs/ends.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";

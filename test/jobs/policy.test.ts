@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import type { CopyEnds } from "../../src/copy/interfaces.ts";
 import { openEnds } from "../../src/jobs/ends.ts";
 import { parsePolicy } from "../../src/signature/policy.ts";

@@ -1,7 +1,7 @@
 // A process that writes images into one layout when it is told to, as a worker would: the whole engine, and the cluster's lock. Started by
 // storm.ts with fork(); what it is to work with is the first argument.
 
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
 import type { Semaphore } from "../../src/copy/interfaces.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";

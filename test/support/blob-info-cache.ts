@@ -51,3 +51,10 @@ export class MemoryBlobInfoCache implements BlobInfoCache {
     });
   }
 }
+
+/** Knows nothing and keeps nothing. */
+export const NO_CACHE: BlobInfoCache = {
+  uncompressedOf: async () => undefined,
+  candidates: async () => [],
+  record: async () => {},
+};

@@ -1,6 +1,6 @@
 // The engine between two ends in memory.
 
-import { NO_CACHE } from "../../src/copy/blob-info-cache.ts";
+import { NO_CACHE } from "./blob-info-cache.ts";
 import { copyImage } from "../../src/copy/copy.ts";
 import type { CopyEnds, CopyResult } from "../../src/copy/interfaces.ts";
 import type { CopyOptions } from "../../src/copy/options.ts";

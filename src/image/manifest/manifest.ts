@@ -134,7 +134,3 @@ function guessIn(bytes: Uint8Array): string {
   if (Array.isArray(manifests) && manifests.length > 0) return configType === "" ? OCI_INDEX : "";
   return OCI_MANIFEST;
 }
-
-/** Whether it is something else than a container image: its config is neither docker's nor OCI's. */
-export const isArtifact = ({ config }: Image): boolean =>
-  config !== undefined && config.mediaType !== OCI_CONFIG && config.mediaType !== DOCKER_CONFIG;

@@ -7,6 +7,7 @@ import {
   pathsOf,
   whyReadOnly,
 } from "../../src/image/reference.ts";
+import { processorMs } from "../support/time.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 
@@ -163,9 +164,8 @@ test("no reference, however long or repetitive, takes more than a moment", () =>
     ":".repeat(2000),
     "@".repeat(2000),
   ];
-  const before = performance.now();
-  for (const attack of attacks) assert.throws(() => parseReference(`docker://${attack}`));
-  assert.ok(performance.now() - before < 200);
+  for (const attack of attacks)
+    assert.ok(processorMs(() => assert.throws(() => parseReference(`docker://${attack}`))) < 100);
 });
 
 test("a password that somebody puts into a reference is not repeated", () => {

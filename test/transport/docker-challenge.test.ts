@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { registrableDomain } from "../../src/transport/docker/auth.ts";
 import { chooseChallenge } from "../../src/transport/docker/challenge.ts";
+import { processorMs } from "../support/time.ts";
 
 const BEARER = { scheme: "bearer", realm: "https://a/t", service: undefined } as const;
 
@@ -40,10 +41,10 @@ for (const [header, expected] of TABLE)
   });
 
 test("a long challenge is read in linear time", () => {
-  const start = performance.now();
-  for (const part of ['a="', "a=b ", ",", '"', "\\", 'a="b",', " "])
-    chooseChallenge(`Bearer ${part.repeat(200_000)}`);
-  assert.ok(performance.now() - start < 2_000);
+  for (const part of ['a="', "a=b ", ",", '"', "\\", 'a="b",', " "]) {
+    const challenge = `Bearer ${part.repeat(200_000)}`;
+    assert.ok(processorMs(() => chooseChallenge(challenge)) < 1000, part);
+  }
 });
 
 for (const [host, domain] of [

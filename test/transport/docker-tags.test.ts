@@ -10,6 +10,7 @@ import { accessTo, failure } from "../support/folders.ts";
 import { makeImage } from "../support/images.ts";
 import { startRegistry, type RegistryOptions } from "../support/registry.ts";
 import { never, registriesFor } from "./docker-setup.ts";
+import { processorMs } from "../support/time.ts";
 
 const image = makeImage();
 const USER = { username: "user", password: "pass" };
@@ -163,8 +164,6 @@ for (const [header, target] of HEADERS)
 
 test("a long hostile Link takes no time", () => {
   for (const hostile of ["<".repeat(1e5), "<>;".repeat(1e5), `<a>;${'"\\'.repeat(1e5)}`]) {
-    const begun = performance.now();
-    nextLink(hostile);
-    assert.ok(performance.now() - begun < 200);
+    assert.ok(processorMs(() => nextLink(hostile)) < 200);
   }
 });

@@ -13,6 +13,7 @@ import {
   OCI_MANIFEST,
   SCHEMA2,
 } from "../../../src/image/media-types.ts";
+import { processorMs } from "../../support/time.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const descriptor = (mediaType: string, more: object = {}) => ({
@@ -270,7 +271,5 @@ test("more layers than 4 MiB hold tersely are refused at once", () => {
     ...oci,
     layers: Array.from({ length: 20_000 }, () => descriptor("a")),
   });
-  const before = performance.now();
-  assert.throws(() => parseImage(many), /20000/);
-  assert.ok(performance.now() - before < 500);
+  assert.ok(processorMs(() => assert.throws(() => parseImage(many), /20000/)) < 500);
 });

@@ -78,7 +78,7 @@ async function download(
   const headers = { "user-agent": "transship", "accept-encoding": "identity" };
   const answerMs = registries.timing.stallMs;
   const ask = (url: URL) =>
-    Answer.request(registries.agent(access), { method: "GET", url, headers, answerMs }, signal);
+    registries.connections(access).request({ method: "GET", url, headers, answerMs }, signal);
   const broken = (what: string) =>
     new CopyError("source_not_found", `${first.host} ${what}`, blame);
   const once = async () => {

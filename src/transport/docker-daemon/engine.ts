@@ -6,9 +6,9 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import { Agent } from "undici";
 import type { Bytes } from "../../bytes.ts";
 import { CopyError, type Side } from "../../errors.ts";
-import { Answer, type HttpRequest, type Reply } from "../docker/answer.ts";
+import type { Answer, HttpRequest, Reply } from "../docker/answer.ts";
 import { codeIn } from "../docker/failures.ts";
-import { Feed } from "../docker/feed.ts";
+import { exchange } from "../docker/undici.ts";
 import { fromRegion, type RegularFile } from "../files.ts";
 import { engineAddress, type DockerSettings, type EngineAddress } from "./address.ts";
 import { messageIn, refusalIn } from "./words.ts";
@@ -51,23 +51,18 @@ export class DockerEngine implements AsyncDisposable {
   async load(archive: RegularFile, signal: AbortSignal): Promise<void> {
     const side = "destination";
     const { size } = archive;
-    const body = new Feed(fromRegion(archive, { offset: 0, size })).start(signal);
-    try {
-      const headers = { "content-type": "application/x-tar", "content-length": String(size) };
-      const request = { method: "POST", path: "/images/load?quiet=1", headers, body } as const;
-      const reply = await this.#read(await this.#ask(request, side, signal), side, signal);
-      if (reply.status !== 200) throw this.#unavailable(`answered ${messageIn(reply)}`, side);
-      const refusal = refusalIn(reply.body);
-      if (refusal === undefined) return;
-      throw new CopyError(
-        "manifest_rejected",
-        `the docker engine does not take the image: ${refusal}`,
-        { side, phase: "commit" },
-      );
-    } finally {
-      // What failed is told by the request.
-      await body.close().catch(() => {});
-    }
+    const body = fromRegion(archive, { offset: 0, size });
+    const headers = { "content-type": "application/x-tar", "content-length": String(size) };
+    const request = { method: "POST", path: "/images/load?quiet=1", headers, body } as const;
+    const reply = await this.#read(await this.#ask(request, side, signal), side, signal);
+    if (reply.status !== 200) throw this.#unavailable(`answered ${messageIn(reply)}`, side);
+    const refusal = refusalIn(reply.body);
+    if (refusal === undefined) return;
+    throw new CopyError(
+      "manifest_rejected",
+      `the docker engine does not take the image: ${refusal}`,
+      { side, phase: "commit" },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,7 +90,7 @@ export class DockerEngine implements AsyncDisposable {
         );
       this.#agent ??= await this.#connect(address, side);
       const url = new URL(path, address.origin);
-      return Answer.request(this.#agent, { headers: {}, ...request, url }, signal);
+      return exchange(this.#agent, { headers: {}, ...request, url }, signal);
     });
   }
 

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { CopyError } from "../../errors.ts";
 import { isObject, parseJsonObject } from "../../image/json.ts";
 import type { AccessContext } from "../access.ts";
-import { Answer, type HttpRequest, type Reply } from "./answer.ts";
+import type { HttpRequest, Reply } from "./answer.ts";
 import { chooseChallenge, type Challenge } from "./challenge.ts";
 import { networkFailure, refusalOf, type Blame } from "./failures.ts";
 import { identityKey } from "./registries.ts";
@@ -114,9 +114,8 @@ export class Authenticator {
     const realm = parseRealm(challenge.realm, origin);
     if (realm === undefined) throw broken("names a token service that must not be asked", blame);
     const request = this.#tokenRequest(realm, mayKnow(realm, origin), challenge.service, scopes);
-    const agent = this.#access.registries.agent(this.#access);
-    const ask = async () =>
-      (await Answer.request(agent, request, signal)).read(TOKEN_LIMIT, signal);
+    const connections = this.#access.registries.connections(this.#access);
+    const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
     const reply = await sendAgain(ask, signal).catch((error: unknown) => {
       throw networkFailure(error, blame);
     });

@@ -4,6 +4,7 @@ import type { Code } from "../../codes.ts";
 import { CopyError, type ErrorContext, type Side } from "../../errors.ts";
 import { isObject, parseJsonObject } from "../../image/json.ts";
 import { headerOf, type Reply } from "./answer.ts";
+import { StallError } from "./stall-watch.ts";
 
 /** What was being done, for whom. */
 export interface Blame {
@@ -169,6 +170,8 @@ export function networkFailure(error: unknown, blame: Blame): unknown {
   if (code === "") return error;
   if (isTls(code))
     return new CopyError("tls_failed", `TLS with ${blame.registry} failed (${code})`, blame, error);
+  if (error instanceof StallError)
+    return new CopyError("transfer_stalled", `${blame.registry} takes no more bytes`, blame, error);
   if (STALLED.has(code))
     return new CopyError(
       "transfer_stalled",

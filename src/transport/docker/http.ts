@@ -1,6 +1,7 @@
 // A registry as one side of one job sees it: requests with the right Authorization, redirects by hand, retries where a request can be
 // sent again, and errors in the contract's words.
 
+import type { Bytes } from "../../bytes.ts";
 import { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
 import { Answer, type HttpRequest, type Reply } from "./answer.ts";
@@ -38,11 +39,6 @@ export class RegistryClient {
     this.#auth = new Authenticator(registry, access);
   }
 
-  /** ms in which a transfer must move. */
-  get stallMs(): number {
-    return this.#access.registries.timing.stallMs;
-  }
-
   /**
    * Sends a request whose body, if any, can be sent again. Resolves with whatever status came, the body read up to `limit` bytes.
    * Throws `tls_failed`, `registry_unavailable`, `transfer_stalled` or what the token service refuses.
@@ -68,8 +64,11 @@ export class RegistryClient {
     throw this.refusal(answer, out);
   }
 
-  /** Sends bytes that come only once: no retry, no second try with another token. */
-  async upload(out: Outgoing, body: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Reply> {
+  /**
+   * Sends bytes that come only once: no retry, no second try with another token. They have ended when this returns or throws. Throws the
+   * content's own failure if that came first, else as `send`.
+   */
+  async upload(out: Outgoing, body: Bytes, signal: AbortSignal): Promise<Reply> {
     return this.#blamed(out, async () => {
       const url = await this.#resolve(out.to, signal);
       const used = await this.#authorize({ ...out, url }, true, signal);
@@ -183,8 +182,9 @@ export class RegistryClient {
     };
     const streams = body !== undefined && !Buffer.isBuffer(body);
     const answerMs = streams ? registries.timing.storeMs : registries.timing.stallMs;
-    const out = { method, url, headers, answerMs, ...(body !== undefined && { body }) };
-    return Answer.request(registries.agent(this.#access), out, signal);
+    const { stallMs } = registries.timing;
+    const out = { method, url, headers, answerMs, stallMs, ...(body !== undefined && { body }) };
+    return registries.connections(this.#access).request(out, signal);
   }
 
   get #host(): string {

@@ -1,6 +1,6 @@
 // The `docker:` transport: images in registries that speak the OCI distribution protocol. registries.ts is what a process keeps
 // between jobs (connections, tokens, what it learnt of each registry); http.ts is a registry as one side of one job sees it (auth,
-// redirects, retries, errors) over answer.ts (one exchange); source.ts and destination.ts say get and put in the protocol's words.
+// redirects, retries, errors) over connections.ts (one exchange); source.ts and destination.ts say get and put in the protocol's words.
 
 import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext, getCACertificates } from "node:tls";
@@ -9,6 +9,7 @@ import { CopyError } from "../../errors.ts";
 import { guardedConnector } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
 import type { Challenge } from "./challenge.ts";
+import { Connections } from "./connections.ts";
 import { Tokens } from "./tokens.ts";
 
 /** What decides whether a peer's certificate is accepted. */
@@ -33,7 +34,7 @@ const IDLE_MS = 30_000;
 const CONNECTIONS = 128;
 /** Entries of each of the maps below: clients choose hosts and certificates. */
 const REMEMBERED = 1_000;
-const AGENTS = 64;
+const IDENTITIES = 64;
 
 /** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
 export class Registries implements AsyncDisposable {
@@ -44,8 +45,8 @@ export class Registries implements AsyncDisposable {
   /** By host, for access without TLS verification only. */
   readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
   readonly #egress: EgressRules;
-  readonly #agents = new Recent<Agent>(AGENTS);
-  /** Agents that were pushed out; they end when their last request does. */
+  readonly #connections = new Recent<Connections>(IDENTITIES);
+  /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
   /** `egress`: what every connection is held to, whoever named its host. */
@@ -55,23 +56,23 @@ export class Registries implements AsyncDisposable {
   }
 
   /** The connections for this identity. Throws `tls_failed` if its certificates are none. */
-  agent(identity: TlsIdentity): Agent {
+  connections(identity: TlsIdentity): Connections {
     const key = identityKey(identity);
-    const known = this.#agents.get(key);
+    const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const agent = this.#open(identity);
-    const old = this.#agents.set(key, agent);
+    const opened = new Connections(this.#open(identity));
+    const old = this.#connections.set(key, opened);
     if (old !== undefined) {
       const closed = old.close().finally(() => this.#closing.delete(closed));
       this.#closing.add(closed);
     }
-    return agent;
+    return opened;
   }
 
   /** Ends all connections; what is still under way fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.tokens[Symbol.asyncDispose]();
-    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
+    await Promise.all([...this.#connections.values()].map((each) => each.destroy()));
     await Promise.all(this.#closing);
   }
 

@@ -8,7 +8,6 @@ import { CopyError } from "../../errors.ts";
 import type { Descriptor } from "../../image/blob-info.ts";
 import type { Digest } from "../../image/digest.ts";
 import { headerOf, type Reply } from "./answer.ts";
-import { Feed } from "./feed.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 
 /** ms for telling a registry that an upload will not go on. */
@@ -82,7 +81,7 @@ export class Uploads {
       if (digest === undefined || size === undefined)
         return await this.#sendUnknown({ content, info }, session, signal);
       const out = this.#outgoing("PUT", withDigest(session.url, digest), digest);
-      const reply = await this.#pour(
+      const reply = await this.#client.upload(
         { ...out, headers: { ...BINARY, "content-length": String(size) } },
         exactly(size, content),
         signal,
@@ -118,7 +117,7 @@ export class Uploads {
         }, pourSignal),
     };
     const patch = { ...this.#outgoing("PATCH", session.url, info.digest), headers: BINARY };
-    const sent = await this.#pour(patch, measured, signal);
+    const sent = await this.#client.upload(patch, measured, signal);
     if (sent.status < 200 || sent.status > 299) throw this.#client.refusal(sent, patch);
     session.url = this.#next(sent, patch).url;
     const digest: Digest = info.digest ?? `sha256:${hash.digest("hex")}`;
@@ -126,35 +125,6 @@ export class Uploads {
     const reply = await this.#client.sendOnce(put, signal);
     if (reply.status !== 201) throw this.#client.refusal(reply, put);
     return { ...info, digest, size };
-  }
-
-  /** Sends content as the body of one request; both have ended when this returns or throws. */
-  async #pour(out: Outgoing, content: Bytes, signal: AbortSignal): Promise<Reply> {
-    const stall = new AbortController();
-    const stalled = () =>
-      stall.abort(
-        new CopyError(
-          "transfer_stalled",
-          `${this.#client.registry} takes no more bytes`,
-          this.#client.blame(out),
-        ),
-      );
-    // Armed while the registry has a chunk to take; while we wait for the source, that is the source's business.
-    let timer: NodeJS.Timeout | undefined;
-    const feed = new Feed(content, (isTaking) => {
-      clearTimeout(timer);
-      if (!isTaking) timer = setTimeout(stalled, this.#client.stallMs);
-    });
-    const either = AbortSignal.any([signal, stall.signal]);
-    let outcome: { readonly reply: Reply } | { readonly error: unknown };
-    try {
-      outcome = { reply: await this.#client.upload(out, feed.start(either), either) };
-    } catch (error) {
-      outcome = { error };
-    }
-    await feed.close().finally(() => clearTimeout(timer));
-    if ("error" in outcome) throw outcome.error;
-    return outcome.reply;
   }
 
   #next(reply: Reply, out: Outgoing): Session {

@@ -17,12 +17,19 @@ export type RegistryAuth =
       readonly anonymousPull?: boolean;
       /** Seconds: announced and kept. Default 300. */
       readonly expiresIn?: number;
+      /** The clock that `issued_at` is read from is wrong by so many seconds. Absent: there is no `issued_at`. */
+      readonly clockSkew?: number;
+      /** A token must be for this scope besides what a request needs. */
+      readonly besides?: string;
+      /** Only `/v2/` says how to authenticate. */
+      readonly silent?: boolean;
       /** `elsewhere`: the token endpoint is on the other origin. Any other text stands in the challenge as it is. */
       readonly realm?: string;
     };
 
 interface Token {
   readonly access: ReadonlySet<string>;
+  readonly scopes: readonly string[];
   readonly expires: number;
 }
 
@@ -47,7 +54,7 @@ export class Gate {
     this.#tokens.clear();
   }
 
-  /** The challenge to answer with, or undefined if the request may pass. */
+  /** The challenge to answer with, or undefined if the request may pass; "": it must not, and nothing is said of how it might. */
   challenge(authorization: string | undefined, need: Need | undefined): string | undefined {
     const auth = this.#auth;
     if (auth === undefined) return undefined;
@@ -57,14 +64,17 @@ export class Gate {
         : 'Basic realm="test"';
     const scope =
       need && `repository:${need.repository}:${need.action === "push" ? "pull,push" : need.action}`;
-    const challenge = `Bearer realm="${this.#realm()}",service="test"${scope === undefined ? "" : `,scope="${scope}"`}`;
+    if (need !== undefined && auth.silent === true && authorization === undefined) return "";
+    const named = [scope, auth.besides].filter((text) => text !== undefined).join(" ");
+    const challenge = `Bearer realm="${this.#realm()}",service="test"${named === "" ? "" : `,scope="${named}"`}`;
     const [scheme, text] = (authorization ?? "").split(" ", 2) as [string, string | undefined];
     if (scheme !== "Bearer" || text === undefined) return challenge;
     if (text === auth.registryToken) return undefined;
     const token = this.#tokens.get(text);
     if (token === undefined || token.expires <= Date.now())
       return `${challenge},error="invalid_token"`;
-    if (need === undefined || token.access.has(`${need.repository}:${need.action}`))
+    const isEnough = auth.besides === undefined || token.scopes.includes(auth.besides);
+    if (need === undefined || (isEnough && token.access.has(`${need.repository}:${need.action}`)))
       return undefined;
     return `${challenge},error="insufficient_scope"`;
   }
@@ -80,7 +90,8 @@ export class Gate {
     if (auth?.kind !== "bearer") throw new Refusal(404, "NOT_FOUND");
     const known = this.#isKnown(auth, method, parameters, authorization);
     const access = new Set<string>();
-    for (const scope of parameters.getAll("scope").flatMap((text) => text.split(" "))) {
+    const scopes = parameters.getAll("scope").flatMap((text) => text.split(" "));
+    for (const scope of scopes) {
       const [, repository, actions] = scope.split(":") as [string, string, string?];
       for (const action of actions?.split(",") ?? [])
         if (known || (auth.anonymousPull === true && action === "pull"))
@@ -88,8 +99,15 @@ export class Gate {
     }
     const text = `token-${randomUUID()}`;
     const expiresIn = auth.expiresIn ?? 300;
-    this.#tokens.set(text, { access, expires: Date.now() + expiresIn * 1000 });
-    return { [method === "POST" ? "access_token" : "token"]: text, expires_in: expiresIn };
+    const now = Date.now();
+    this.#tokens.set(text, { access, scopes, expires: now + expiresIn * 1000 });
+    return {
+      [method === "POST" ? "access_token" : "token"]: text,
+      expires_in: expiresIn,
+      ...(auth.clockSkew !== undefined && {
+        issued_at: new Date(now + auth.clockSkew * 1000).toISOString(),
+      }),
+    };
   }
 
   #isKnown(

@@ -204,7 +204,7 @@ export class TestRegistry implements AsyncDisposable {
   ): boolean {
     if (route.kind === "token") return true;
     const challenge = this.#gate.challenge(request.headers.authorization, needOf(method, route));
-    if (challenge !== undefined) response.setHeader("WWW-Authenticate", challenge);
+    if (challenge) response.setHeader("WWW-Authenticate", challenge);
     return challenge === undefined;
   }
 

@@ -3,6 +3,8 @@
 /** How a registry wants to be shown who asks. */
 export type Challenge =
   | { readonly scheme: "basic" }
+  /** It has been asked, and does not say: requests go as they are. */
+  | { readonly scheme: "none" }
   | { readonly scheme: "bearer"; readonly realm: string; readonly service: string | undefined };
 
 interface Parsed {
@@ -22,6 +24,26 @@ export function chooseChallenge(
   }
   return undefined;
 }
+
+/**
+ * The scopes that a bearer challenge names because a token had too few of them (RFC 6750 3.1); none where that is not what it says, or
+ * where they are more than a registry has reason to ask for. `delete` is never asked for: Quay's token service fails on the word, and
+ * all that it would do for a copy is to end a session that lapses by itself.
+ */
+export function scopesMissing(header: string | readonly string[] | undefined): readonly string[] {
+  const values = header === undefined ? [] : typeof header === "string" ? [header] : header;
+  const found = values
+    .flatMap((value) => parseChallenges(value) ?? [])
+    .find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"));
+  if (found?.parameters.get("error") !== "insufficient_scope") return [];
+  const scopes = (found.parameters.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
+  const isAsked = scopes.length <= SCOPES && scopes.every((scope) => SCOPE.test(scope));
+  return isAsked ? scopes.filter((scope) => !/[:,]delete\b/.test(scope)) : [];
+}
+
+const SCOPES = 8;
+/** `type:name:actions`, where the name may have colons of its own (a port). */
+const SCOPE = /^[a-z()]{1,32}:[\x21-\x7e]{1,512}:[A-Za-z0-9*,_-]{1,64}$/;
 
 /** All challenges of one header value, or undefined if any part of it is malformed or said twice. */
 function parseChallenges(value: string): readonly Parsed[] | undefined {

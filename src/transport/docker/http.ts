@@ -71,7 +71,7 @@ export class RegistryClient {
   async upload(out: Outgoing, body: Bytes, signal: AbortSignal): Promise<Reply> {
     return this.#blamed(out, async () => {
       const url = await this.#resolve(out.to, signal);
-      const used = await this.#authorize({ ...out, url }, true, signal);
+      const used = await this.#authorize({ ...out, url }, signal);
       const answer = await this.#dispatch({ ...out, url, body }, used, signal);
       const reply = await answer.read(ERROR_LIMIT, signal);
       if (
@@ -133,7 +133,7 @@ export class RegistryClient {
   }
 
   async #ask(request: Addressed, signal: AbortSignal): Promise<Answer> {
-    const used = await this.#authorize(request, false, signal);
+    const used = await this.#authorize(request, signal);
     const answer = await this.#dispatch(request, used, signal);
     if (answer.status !== 401) return answer;
     const again = await this.#renewed(request, used, answer, signal).catch(
@@ -147,13 +147,9 @@ export class RegistryClient {
     return this.#dispatch(request, again, signal);
   }
 
-  async #authorize(
-    request: Addressed,
-    lasting: boolean,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  async #authorize(request: Addressed, signal: AbortSignal): Promise<string | undefined> {
     const { url, scopes } = request;
-    return this.owns(url) ? this.#auth.authorize(url.origin, scopes, lasting, signal) : undefined;
+    return this.owns(url) ? this.#auth.authorize(url.origin, scopes, signal) : undefined;
   }
 
   /** The Authorization to answer a 401 with; the one that was used if there is no other. */
@@ -163,9 +159,18 @@ export class RegistryClient {
     refused: Pick<Reply, "headers">,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    if (!this.owns(request.url)) return used;
-    this.#auth.learn(request.url.origin, request.scopes, used, refused);
-    return this.#authorize(request, false, signal);
+    const { url, scopes } = request;
+    if (!this.owns(url)) return used;
+    if (!this.#auth.learn(url.origin, scopes, used, refused)) await this.#ping(url.origin, signal);
+    return this.#authorize(request, signal);
+  }
+
+  /** Some registries say only there how they want to be asked (the old Google Container Registry). */
+  async #ping(origin: string, signal: AbortSignal): Promise<void> {
+    const ping = { method: "GET", url: new URL("/v2/", origin) } as const;
+    const answer = await this.#dispatch(ping, undefined, signal);
+    this.#auth.learnFromPing(origin, answer);
+    await answer.read(ERROR_LIMIT, signal);
   }
 
   async #dispatch(

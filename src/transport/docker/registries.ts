@@ -19,6 +19,11 @@ export interface TlsIdentity {
   readonly caCertificates?: string;
 }
 
+/** Whose connections are kept apart: nothing that one of them was shown, or has negotiated, is there for another. */
+export interface ConnectionIdentity extends TlsIdentity {
+  readonly credentials?: object;
+}
+
 export interface Timing {
   /** A transfer in which nothing moves for so many ms is given up. */
   readonly stallMs: number;
@@ -34,13 +39,16 @@ const IDLE_MS = 30_000;
 const CONNECTIONS = 128;
 /** Entries of each of the maps below: clients choose hosts and certificates. */
 const REMEMBERED = 1_000;
-const IDENTITIES = 64;
+/** Identities whose connections are kept. */
+const IDENTITIES = 256;
 
 /** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
 export class Registries implements AsyncDisposable {
   readonly timing: Timing;
   readonly tokens = new Tokens();
-  /** By TLS identity and origin: what a 401 asked for, so that later requests authenticate at once. */
+  /** By the scopes that we ask for: those that a registry wants besides. */
+  readonly scopes = new Recent<readonly string[]>(REMEMBERED);
+  /** By TLS identity and origin, and by repository besides: what a 401 asked for, so that later requests authenticate at once. */
   readonly challenges = new Recent<Challenge>(REMEMBERED);
   /** By host, for access without TLS verification only. */
   readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
@@ -55,9 +63,9 @@ export class Registries implements AsyncDisposable {
     this.timing = { ...TIMING, ...timing };
   }
 
-  /** The connections for this identity. Throws `tls_failed` if its certificates are none. */
-  connections(identity: TlsIdentity): Connections {
-    const key = identityKey(identity);
+  /** The connections of this identity. Throws `tls_failed` if its certificates are none. */
+  connections(identity: ConnectionIdentity): Connections {
+    const key = `${tlsKey(identity)} ${credentialsKey(identity)}`;
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
     const opened = new Connections(this.#open(identity));
@@ -94,9 +102,14 @@ export class Registries implements AsyncDisposable {
   }
 }
 
-/** A name for the identity that is safe to keep and short. */
-export const identityKey = ({ tlsVerify, caCertificates }: TlsIdentity): string =>
-  `${tlsVerify}:${caCertificates === undefined ? "" : createHash("sha256").update(caCertificates).digest("hex")}`;
+/** Names for identities that are safe to keep and short. */
+export const tlsKey = ({ tlsVerify, caCertificates }: TlsIdentity): string =>
+  `${tlsVerify}:${caCertificates === undefined ? "" : sha256(caCertificates)}`;
+
+export const credentialsKey = ({ credentials }: Pick<ConnectionIdentity, "credentials">): string =>
+  credentials === undefined ? "" : sha256(JSON.stringify(credentials));
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function contextWith(caCertificates: string) {
   try {

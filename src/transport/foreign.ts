@@ -6,7 +6,9 @@ import { CopyError } from "../errors.ts";
 import type { NamedBlob } from "../image/blob-info.ts";
 import type { AccessContext } from "./access.ts";
 import { Answer } from "./docker/answer.ts";
+import { BlobReader, type BlobPlace } from "./docker/blob-reader.ts";
 import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./docker/failures.ts";
+import { hasBlob } from "./docker/http.ts";
 import { follow } from "./docker/redirects.ts";
 import { sendAgain } from "./docker/retry.ts";
 
@@ -23,13 +25,37 @@ export const orForeign = (content: Bytes, blob: NamedBlob, access: AccessContext
       const addresses = addressesOf(blob);
       const isMissing = error instanceof CopyError && error.code === "source_not_found";
       if (!isMissing || addresses.length === 0) throw error;
-      const answer = await open(addresses, blob, access, signal);
-      await answer.pour(sink, signal).catch((failure: unknown) => {
-        throw networkFailure(failure, blameOf(answer.url, blob, access));
-      });
+      await new BlobReader(placeOf(addresses, blob, access)).pour(sink, signal);
     }
   },
 });
+
+/** The first address that answers; a layer that has begun is gone on with there. */
+function placeOf(addresses: readonly URL[], blob: NamedBlob, access: AccessContext): BlobPlace {
+  let chosen: URL | undefined;
+  return {
+    open: async (headers, sends, signal) => {
+      const asked = { blob, access, headers, sends };
+      if (chosen !== undefined) return download(chosen, asked, signal);
+      const found = await openFirst(addresses, asked, signal);
+      chosen = found.url;
+      return found.answer;
+    },
+    size: blob.size,
+    timing: access.registries.timing,
+    get blame() {
+      return blameOf(chosen ?? (addresses[0] as URL), blob, access);
+    },
+  };
+}
+
+/** One request for a layer, to whichever address. */
+interface Asked {
+  readonly blob: NamedBlob;
+  readonly access: AccessContext;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly sends: "once" | "again";
+}
 
 /** Those that may be asked at all, as far as their words tell. */
 const addressesOf = ({ urls = [] }: NamedBlob): readonly URL[] =>
@@ -40,16 +66,16 @@ const addressesOf = ({ urls = [] }: NamedBlob): readonly URL[] =>
     .filter(({ protocol }) => protocol === "https:" || protocol === "http:")
     .filter(({ username, password }) => username === "" && password === "");
 
-async function open(
+async function openFirst(
   addresses: readonly URL[],
-  blob: NamedBlob,
-  access: AccessContext,
+  asked: Asked,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<{ readonly url: URL; readonly answer: Answer }> {
+  const { blob, access } = asked;
   const failures: CopyError[] = [];
   for (const url of addresses) {
     try {
-      return await download(url, blob, access, signal);
+      return { url, answer: await download(url, asked, signal) };
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof CopyError)) throw error;
@@ -69,13 +95,12 @@ async function open(
 
 async function download(
   first: URL,
-  blob: NamedBlob,
-  access: AccessContext,
+  { blob, access, sends, headers: asked }: Asked,
   signal: AbortSignal,
 ): Promise<Answer> {
   const blame = blameOf(first, blob, access);
   const { registries } = access;
-  const headers = { "user-agent": "transship", "accept-encoding": "identity" };
+  const headers = { "user-agent": "transship", ...asked };
   const answerMs = registries.timing.stallMs;
   const ask = (url: URL) =>
     registries.connections(access).request({ method: "GET", url, headers, answerMs }, signal);
@@ -83,9 +108,10 @@ async function download(
     new CopyError("source_not_found", `${first.host} ${what}`, blame);
   const once = async () => {
     const answer = await follow(first, ask, broken, signal);
-    return answer.status === 200 ? answer : answer.read(ERROR_LIMIT, signal);
+    return hasBlob(answer) ? answer : answer.read(ERROR_LIMIT, signal);
   };
-  const answer = await sendAgain(once, signal).catch((error: unknown) => {
+  const sent = sends === "once" ? once() : sendAgain(once, signal);
+  const answer = await sent.catch((error: unknown) => {
     throw networkFailure(error, blame);
   });
   if (answer instanceof Answer) return answer;

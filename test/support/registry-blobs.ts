@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Refusal } from "./registry-content.ts";
+import type { Quirk } from "./registry-http.ts";
 
 export interface BlobFault {
   /** The connection ends in good order after so many bytes. */
@@ -57,16 +58,13 @@ interface Serving {
   readonly fault: BlobFault | undefined;
   readonly unsized?: boolean;
   readonly traffic?: Traffic;
+  readonly quirks?: ReadonlySet<Quirk>;
 }
 
 /** Answers GET or HEAD, whole or by range. */
 export async function serveBlob(serving: Serving): Promise<void> {
-  const { request, response, bytes: whole, fault, unsized, traffic } = serving;
-  const from = rangeStart(request.headers.range, whole.length);
-  if (from !== undefined)
-    response.setHeader("Content-Range", `bytes ${from}-${whole.length - 1}/${whole.length}`);
-  response.statusCode = from === undefined ? 200 : 206;
-  const bytes = fault?.corrupt ? corrupted(whole.subarray(from)) : whole.subarray(from);
+  const { request, response, fault, unsized, traffic } = serving;
+  const bytes = fault?.corrupt ? corrupted(partOf(serving)) : partOf(serving);
   if (!unsized) response.setHeader("Content-Length", bytes.length);
   response.setHeader("Accept-Ranges", "bytes");
   if (request.method === "HEAD") {
@@ -88,6 +86,23 @@ export async function serveBlob(serving: Serving): Promise<void> {
   end?.();
   response.end(bytes.subarray(sent));
 }
+
+/** The part that is asked for, or what the quirks make of it; sets the head of the answer. */
+function partOf({ request, response, bytes: whole, quirks = NONE }: Serving): Buffer {
+  const { length } = whole;
+  const from = quirks.has("ignores-range") ? undefined : rangeStart(request.headers.range, length);
+  response.statusCode = from === undefined ? 200 : 206;
+  if (quirks.has("other-etag")) response.setHeader("ETag", `"${from === undefined}"`);
+  if (from === undefined) return whole;
+  const first = quirks.has("wrong-part") ? from - 1 : from;
+  const total = quirks.has("wrong-total") ? length + 1 : length;
+  response.setHeader("Content-Range", `bytes ${first}-${length - 1}/${total}`);
+  if (quirks.has("multipart"))
+    response.setHeader("Content-Type", "multipart/byteranges; boundary=b");
+  return quirks.has("other-content") ? Buffer.alloc(length - from, "other") : whole.subarray(first);
+}
+
+const NONE: ReadonlySet<Quirk> = new Set();
 
 async function breakOff(
   response: ServerResponse,

@@ -26,7 +26,17 @@ export type Quirk =
   /** The other origin is asked for referrers, and is busy (GHCR). */
   | "referrers-elsewhere"
   /** The tag `sha256-<hex>` is taken for the digest (GitLab). */
-  | "dash-is-digest";
+  | "dash-is-digest"
+  /** Blobs come whole, whatever part was asked for. */
+  | "ignores-range"
+  /** A part begins a byte early, or belongs to a blob of another size, and says so. */
+  | "wrong-part"
+  | "wrong-total"
+  /** Parts come as multipart/byteranges. */
+  | "multipart"
+  /** A part is of other content, and has another ETag or none. */
+  | "other-content"
+  | "other-etag";
 
 export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token" | "referrers";
 

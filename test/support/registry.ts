@@ -332,9 +332,11 @@ export class TestRegistry implements AsyncDisposable {
     const bytes = this.content.blob(repository, ref);
     if (bytes === undefined) throw new Refusal(404, "BLOB_UNKNOWN");
     this.#setDigest(response, ref);
+    response.setHeader("ETag", `"${ref}"`);
     response.setHeader("Content-Type", "application/octet-stream");
     const unsized = this.#quirks.has("no-content-length");
-    await serveBlob({ request, response, bytes, fault, unsized, traffic: this.#traffic });
+    const [traffic, quirks] = [this.#traffic, this.#quirks];
+    await serveBlob({ request, response, bytes, fault, unsized, traffic, quirks });
   }
 
   async #answerUpload({

@@ -29,7 +29,7 @@ async function readFrom(
   egress: Parameters<typeof registriesFor>[2] = {},
 ): Promise<Buffer> {
   await using dir = await makeDataDir();
-  const registries = registriesFor(t, { stallMs: 300 }, egress);
+  const registries = registriesFor(t, { stallMs: 300, breakMs: 1 }, egress);
   await write("oci:layout:v1", image, accessTo(dir.path, "destination"));
   await rm(join(dir.path, "layout/blobs/sha256", hexOf(layer.digest)));
   await using source = await openSource(
@@ -170,7 +170,7 @@ const FAILURES: readonly (readonly [
   ],
   ["none has it", ["/a", "/b"], "source_not_found", "no address has it"],
   ["one fails for now", ["/a", "/busy", "/b"], "registry_unavailable", "503"],
-  ["it stands still", ["/stalled"], "transfer_stalled", "nothing came"],
+  ["it stands still", ["/stalled"], "transfer_stalled", "from"],
   ["it goes round in circles", ["/circle"], "source_not_found", "circles"],
   ["it sends on to a file", ["/file"], "source_not_found", "must not be contacted"],
   ["it asks who we are", ["/login"], "source_not_found", "401"],
@@ -185,13 +185,35 @@ for (const [what, paths, code, words] of FAILURES)
       "/file": redirect("file:///etc/passwd"),
       "/login": (_, response) => response.writeHead(401).end(),
       "/broken": (request, response) =>
-        response.writeHead(200, { "content-length": 9 }).write("x", () => request.destroy()),
+        response
+          .writeHead(200, { "content-length": bytes.length })
+          .write("x", () => request.destroy()),
     });
     const urls = paths.map((path) =>
       path.startsWith("/") ? `http://${host.address}${path}` : path,
     );
     await assert.rejects(readFrom(t, urls), failsWith(code, words));
   });
+
+test("a layer that breaks off is gone on with, at the address that has it", async (t) => {
+  const ranges: (string | undefined)[] = [];
+  const host = await startHost(t, {
+    "/broken": (request, response) => {
+      ranges.push(request.headers.range);
+      const from = Number(/[0-9]+/.exec(request.headers.range ?? "")?.[0] ?? 0);
+      const part = bytes.subarray(from, from + 200);
+      response.writeHead(from === 0 ? 200 : 206, {
+        "content-length": bytes.length - from,
+        ...(from > 0 && { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
+      });
+      if (from + part.length === bytes.length) response.end(part);
+      else response.write(part, () => request.destroy());
+    },
+  });
+  const [gone, broken] = [`http://${host.address}/gone`, `http://${host.address}/broken`];
+  assert.deepEqual(await readFrom(t, [gone, broken]), bytes);
+  assert.deepEqual(ranges, [undefined, "bytes=200-", "bytes=400-", "bytes=600-"]);
+});
 
 test("of thousands of addresses a few are asked", async (t) => {
   const host = await startHost(t);

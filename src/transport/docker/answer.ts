@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 import type { Bytes, Sink } from "../../bytes.ts";
+import type { StallRule } from "./stall-watch.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -11,8 +12,8 @@ export interface HttpRequest {
   readonly body?: Buffer | Bytes;
   /** The answer's head must come within so many ms after the last byte was sent; absent: there is no limit of the request's own. */
   readonly answerMs?: number;
-  /** Each chunk of Bytes must be taken within so many ms; absent: there is no limit. */
-  readonly stallMs?: number;
+  /** What both bodies are held to, the request's (Bytes) and the answer's; absent: there is no limit. */
+  readonly stall?: StallRule;
 }
 
 /** An answer that was read to its end, or to the limit that was set. */

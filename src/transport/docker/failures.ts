@@ -171,7 +171,7 @@ export function networkFailure(error: unknown, blame: Blame): unknown {
   if (isTls(code))
     return new CopyError("tls_failed", `TLS with ${blame.registry} failed (${code})`, blame, error);
   if (error instanceof StallError)
-    return new CopyError("transfer_stalled", `${blame.registry} takes no more bytes`, blame, error);
+    return new CopyError("transfer_stalled", standstill(error, blame), blame, error);
   if (STALLED.has(code))
     return new CopyError(
       "transfer_stalled",
@@ -188,3 +188,6 @@ export function networkFailure(error: unknown, blame: Blame): unknown {
     );
   return error;
 }
+
+const standstill = ({ way }: StallError, { registry }: Blame): string =>
+  way === "sending" ? `${registry} takes no more bytes` : `too little comes from ${registry}`;

@@ -1,6 +1,7 @@
 // Poured bytes as the body of a request.
 
 import type { Bytes } from "../../bytes.ts";
+import type { StallWatch } from "./stall-watch.ts";
 
 interface Lent {
   readonly chunk: Buffer;
@@ -15,16 +16,16 @@ export class Feed implements AsyncIterable<Buffer> {
   readonly #content: Bytes;
   readonly #waiting: Lent[] = [];
   readonly #stop = new AbortController();
-  readonly #onMove: (isTaking: boolean) => void;
+  readonly #watch: StallWatch;
   #poured: Promise<void> | undefined;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  /** `onMove(false)` is called when a chunk is handed over, `onMove(true)` when the next one is wanted. */
-  constructor(content: Bytes, onMove: (isTaking: boolean) => void = () => {}) {
+  /** `watch`: its time counts while a chunk is handed over and the next one is not wanted yet. */
+  constructor(content: Bytes, watch: StallWatch) {
     this.#content = content;
-    this.#onMove = onMove;
+    this.#watch = watch;
   }
 
   /** Begins to pour; to be called once, before the iteration. */
@@ -61,9 +62,10 @@ export class Feed implements AsyncIterable<Buffer> {
       if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#onMove(false);
+      this.#watch.start();
       yield next.chunk;
-      this.#onMove(true);
+      this.#watch.moved(next.chunk.length);
+      this.#watch.rest();
       next.release();
     }
   }

@@ -8,6 +8,7 @@ import { Answer, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
 import { ERROR_LIMIT, networkFailure, refusalOf, speaksNoTls, type Blame } from "./failures.ts";
 import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
+import type { Timing } from "./registries.ts";
 import { sendAgain } from "./retry.ts";
 
 export interface Outgoing extends Pick<HttpRequest, "method"> {
@@ -53,13 +54,22 @@ export class RegistryClient {
     return this.#blamed(out, async () => (await this.#open(out, signal)).read(ERROR_LIMIT, signal));
   }
 
-  /** GET of a body that is poured, not read. Throws as `send`, and the refusal where the status is not 200. */
-  async download(out: Outgoing, signal: AbortSignal): Promise<Answer> {
+  get timing(): Timing {
+    return this.#access.registries.timing;
+  }
+
+  /**
+   * GET of a body that is poured, not read, sent `again` like others or `once`. Throws as `send`, and the refusal where the status is
+   * neither 200 nor 206.
+   */
+  async download(out: Outgoing, sends: "once" | "again", signal: AbortSignal): Promise<Answer> {
     const once = async () => {
       const answer = await this.#open(out, signal);
-      return answer.status === 200 ? answer : answer.read(ERROR_LIMIT, signal);
+      return hasBlob(answer) ? answer : answer.read(ERROR_LIMIT, signal);
     };
-    const answer = await this.#blamed(out, () => sendAgain(once, signal));
+    const answer = await this.#blamed(out, () =>
+      sends === "once" ? once() : sendAgain(once, signal),
+    );
     if (answer instanceof Answer) return answer;
     throw this.refusal(answer, out);
   }
@@ -187,8 +197,8 @@ export class RegistryClient {
     };
     const streams = body !== undefined && !Buffer.isBuffer(body);
     const answerMs = streams ? registries.timing.storeMs : registries.timing.stallMs;
-    const { stallMs } = registries.timing;
-    const out = { method, url, headers, answerMs, stallMs, ...(body !== undefined && { body }) };
+    const stall = registries.timing;
+    const out = { method, url, headers, answerMs, stall, ...(body !== undefined && { body }) };
     return registries.connections(this.#access).request(out, signal);
   }
 
@@ -228,3 +238,7 @@ export class RegistryClient {
     return new CopyError("registry_unavailable", `${this.registry} ${what}`, this.blame(out));
   }
 }
+
+/** The blob, or a part of it. */
+export const hasBlob = ({ status }: Pick<Answer, "status">): boolean =>
+  status === 200 || status === 206;

@@ -10,6 +10,7 @@ import { guardedConnector } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
 import type { Challenge } from "./challenge.ts";
 import { Connections } from "./connections.ts";
+import type { StallRule } from "./stall-watch.ts";
 import { Tokens } from "./tokens.ts";
 
 /** What decides whether a peer's certificate is accepted. */
@@ -24,14 +25,14 @@ export interface ConnectionIdentity extends TlsIdentity {
   readonly credentials?: object;
 }
 
-export interface Timing {
-  /** A transfer in which nothing moves for so many ms is given up. */
-  readonly stallMs: number;
+export interface Timing extends StallRule {
   /** So many ms may pass between a blob's last byte and the registry's word on it: it may have to store it first. */
   readonly storeMs: number;
+  /** The first pause, in ms, after a transfer broke that had not moved. */
+  readonly breakMs: number;
 }
 
-const TIMING: Timing = { stallMs: 60_000, storeMs: 300_000 };
+const TIMING: Timing = { stallMs: 60_000, stallBytes: 64 * 1024, storeMs: 300_000, breakMs: 500 };
 const CONNECT_MS = 30_000;
 /** Idle connections are closed after so many ms, or before that if the registry says so. */
 const IDLE_MS = 30_000;

@@ -1,4 +1,4 @@
-import type { Bytes, Sink } from "../../bytes.ts";
+import type { Bytes } from "../../bytes.ts";
 import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
@@ -9,8 +9,8 @@ import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
-import { headerOf, type Answer, type Reply } from "./answer.ts";
-import { networkFailure } from "./failures.ts";
+import { isEncoded } from "./blob-part.ts";
+import { BlobReader, IDENTITY } from "./blob-reader.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { Referrers } from "./referrers.ts";
 import { servedType } from "./served-type.ts";
@@ -24,9 +24,6 @@ export async function openDockerSource(
   signal.throwIfAborted();
   return new DockerSource(reference, access);
 }
-
-/** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
-const IDENTITY = { "accept-encoding": "identity" } as const;
 
 class DockerSource implements Source {
   readonly name: string;
@@ -60,8 +57,7 @@ class DockerSource implements Source {
   }
 
   async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
-    const content: Bytes = { pour: (sink, signal) => this.#pourBlob(blob, sink, signal) };
-    return { info: blob, content: orForeign(content, blob, this.#access) };
+    return { info: blob, content: orForeign(this.#blobFrom(blob, 0), blob, this.#access) };
   }
 
   async getSignatures(): Promise<readonly []> {
@@ -96,7 +92,7 @@ class DockerSource implements Source {
         `the manifest has more than ${MANIFEST_LIMIT} bytes`,
         context,
       );
-    if (isEncoded(reply))
+    if (isEncoded(reply.headers))
       throw new CopyError(
         "registry_unavailable",
         `${this.#client.registry} encodes the manifest, which was not asked for`,
@@ -113,37 +109,23 @@ class DockerSource implements Source {
     return manifest;
   }
 
-  /** The request is sent only here: whoever does not pour holds no connection, and an upload's POST need not wait for it. */
-  async #pourBlob(blob: NamedBlob, sink: Sink, signal: AbortSignal): Promise<void> {
+  /** The request is sent only when it is poured: whoever does not holds no connection, and an upload's POST need not wait for it. */
+  #blobFrom({ digest, size }: NamedBlob, offset: number): Bytes {
     const out: Outgoing = {
       method: "GET",
-      to: this.#path("blobs", blob.digest),
-      headers: IDENTITY,
+      to: this.#path("blobs", digest),
       scopes: this.#scopes,
       phase: "blob",
-      digest: blob.digest,
+      digest,
     };
-    const answer = await this.#client.download(out, signal);
-    await this.#checkSize(answer, blob, out, signal);
-    await answer.pour(sink, signal).catch((error: unknown) => {
-      throw networkFailure(error, this.#client.blame(out));
-    });
-  }
-
-  async #checkSize(
-    answer: Answer,
-    { size }: NamedBlob,
-    out: Outgoing,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const length = headerOf(answer.headers, "content-length");
-    if (length === undefined || size === undefined || isEncoded(answer) || Number(length) === size)
-      return;
-    await answer.read(0, signal);
-    throw new CopyError(
-      "size_mismatch",
-      `the blob has ${length} bytes, not the ${size} of its descriptor`,
-      this.#client.blame(out),
+    return new BlobReader(
+      {
+        open: (headers, sends, signal) => this.#client.download({ ...out, headers }, sends, signal),
+        size,
+        blame: this.#client.blame(out),
+        timing: this.#client.timing,
+      },
+      offset,
     );
   }
 
@@ -154,10 +136,4 @@ class DockerSource implements Source {
   get #scopes(): readonly string[] {
     return [`repository:${this.#reference.repository}:pull`];
   }
-}
-
-/** Somewhere on the way the bytes were given another form. */
-function isEncoded({ headers }: Pick<Reply, "headers">): boolean {
-  const encoding = headerOf(headers, "content-encoding") ?? "identity";
-  return encoding !== "identity" && encoding !== "";
 }

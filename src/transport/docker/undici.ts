@@ -25,7 +25,7 @@ export async function exchange(
   signal.throwIfAborted();
   const { body } = request;
   if (body === undefined || Buffer.isBuffer(body))
-    return new Exchange(request.url).answer(dispatcher, request, body, signal);
+    return new Exchange(request).answer(dispatcher, request, body, signal);
   return pourInto(dispatcher, request, body, signal);
 }
 
@@ -36,11 +36,11 @@ async function pourInto(
   body: Bytes,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const watch = new StallWatch(request.stallMs);
+  const watch = new StallWatch(request.stall, "sending");
   const either = AbortSignal.any([signal, watch.signal]);
-  const feed = new Feed(body, (isTaking) => (isTaking ? watch.rest() : watch.start()));
-  const close = () => feed.close().finally(() => watch.rest());
-  const answer = await new Exchange(request.url)
+  const feed = new Feed(body, watch);
+  const close = () => feed.close().finally(() => watch.end());
+  const answer = await new Exchange(request)
     .answer(dispatcher, request, feed.start(either), either)
     .catch(async (error: unknown) => {
       await close();
@@ -59,6 +59,7 @@ async function pourInto(
 
 class Exchange implements Bytes {
   readonly #url: URL;
+  readonly #watch: StallWatch;
   readonly #head = Promise.withResolvers<{ status: number; headers: IncomingHttpHeaders }>();
   readonly #end = Promise.withResolvers<void>();
   #controller: Dispatcher.DispatchController | undefined;
@@ -66,8 +67,12 @@ class Exchange implements Bytes {
   #lent = 0;
   #failure: { readonly reason: Error } | undefined;
 
-  constructor(url: URL) {
+  constructor({ url, stall }: Pick<HttpRequest, "url" | "stall">) {
     this.#url = url;
+    this.#watch = new StallWatch(stall, "receiving");
+    this.#watch.signal.addEventListener("abort", () => this.#fail(this.#watch.signal.reason), {
+      once: true,
+    });
     // Whether anybody waits for the end is not known yet; a failure before that must not count as unhandled.
     this.#end.promise.catch(() => {});
   }
@@ -106,11 +111,13 @@ class Exchange implements Bytes {
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     try {
+      this.#watch.start();
       this.#controller?.resume();
       await this.#end.promise;
     } catch (error) {
       throw reasonOf(error, signal);
     } finally {
+      this.#watch.end();
       signal.removeEventListener("abort", abort);
     }
   }
@@ -135,10 +142,16 @@ class Exchange implements Bytes {
       },
       onResponseData: (controller, chunk) => {
         this.#lent += chunk.length;
-        if (this.#lent > LENT_LIMIT) controller.pause();
+        this.#watch.moved(chunk.length);
+        if (this.#lent > LENT_LIMIT) {
+          controller.pause();
+          this.#watch.rest();
+        }
         this.#sink?.(chunk, () => {
           this.#lent -= chunk.length;
-          if (this.#lent <= LENT_LIMIT && this.#failure === undefined) controller.resume();
+          if (this.#lent > LENT_LIMIT || this.#failure !== undefined) return;
+          this.#watch.start();
+          controller.resume();
         });
       },
       onResponseEnd: () => this.#end.resolve(),

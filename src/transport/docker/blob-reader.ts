@@ -1,0 +1,162 @@
+// A blob on its way in. Where it breaks off it goes on, from the byte at which its sink stands: each byte is handed over once.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Bytes, Sink } from "../../bytes.ts";
+import { CopyError, reasonOf } from "../../errors.ts";
+import type { Answer } from "./answer.ts";
+import { isEncoded, judgePart, strongEtag } from "./blob-part.ts";
+import { networkFailure, type Blame } from "./failures.ts";
+import { afterBreak, nextTry } from "./next-try.ts";
+import type { Timing } from "./registries.ts";
+
+/** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
+export const IDENTITY = { "accept-encoding": "identity" } as const;
+
+/** While more bytes than this are still lent of what came before a break, nothing more is asked for. */
+const LENT_LIMIT = 1024 * 1024;
+
+/** Where a blob is. */
+export interface BlobPlace {
+  /**
+   * GET at the blob's own address: where that sends on to a store, its address is asked for anew each time, since those lapse.
+   * Resolves with an answer whose status is 200 or 206; throws what was answered instead. `sends`: how often it may be sent.
+   */
+  readonly open: (
+    headers: Readonly<Record<string, string>>,
+    sends: "once" | "again",
+    signal: AbortSignal,
+  ) => Promise<Answer>;
+  /** As the blob's descriptor says; a blob without one is not gone on with. */
+  readonly size: number | undefined;
+  readonly blame: Blame;
+  readonly timing: Timing;
+}
+
+/**
+ * The blob's bytes from an offset. Breaks, early ends, stalls and refusals that pass are gone on after as long as it moves
+ * (next-try.ts); throws the last of them where it does not, and `registry_unavailable` where what comes is not what was asked for. That the
+ * bytes are the right ones is for whoever checks the digest.
+ */
+export class BlobReader implements Bytes {
+  readonly #place: BlobPlace;
+  /** Of the next byte to hand over. */
+  #at: number;
+  #isOpened = false;
+  #canGoOn = true;
+  #etag: string | undefined;
+  #lent = 0;
+  #onReleased: () => void = () => {};
+
+  constructor(place: BlobPlace, offset = 0) {
+    this.#place = place;
+    this.#at = offset;
+  }
+
+  async pour(sink: Sink, signal: AbortSignal): Promise<void> {
+    for (let inVain = 0; ;) {
+      const before = this.#at;
+      const broken = await this.#try(sink, signal);
+      if (broken === undefined) return;
+      inVain = afterBreak(inVain, this.#at - before);
+      const { retryAfterMs } = broken.context;
+      const delay = nextTry({ inVain, retryAfterMs }, this.#place.timing.breakMs);
+      if (delay === undefined) throw broken;
+      await sleep(delay, undefined, { signal }).catch((error: unknown) => {
+        throw reasonOf(error, signal);
+      });
+      await this.#released(signal);
+    }
+  }
+
+  /** Reads on until the end, or a break after which it may go on: that is returned. Throws any other failure. */
+  async #try(sink: Sink, signal: AbortSignal): Promise<CopyError | undefined> {
+    const at = this.#at;
+    const range = at > 0 && {
+      range: `bytes=${at}-`,
+      ...(this.#etag !== undefined && { "if-range": this.#etag }),
+    };
+    const isFirst = !this.#isOpened;
+    try {
+      const sends = isFirst ? "again" : "once";
+      const answer = await this.#place.open({ ...IDENTITY, ...range }, sends, signal);
+      this.#isOpened = true;
+      const skip = await this.#accept(answer, signal);
+      return await this.#take(answer, skip, sink, signal);
+    } catch (error) {
+      // The first request is sent again by retry.ts, like any other.
+      if (isFirst && !this.#isOpened) throw error;
+      return this.#breakOf(error, signal);
+    }
+  }
+
+  /** The failure, if it is one that may pass by itself; else it is thrown. */
+  #breakOf(error: unknown, signal: AbortSignal): CopyError {
+    const failure = networkFailure(error, this.#place.blame);
+    if (signal.aborted || !this.#canGoOn || !(failure instanceof CopyError)) throw failure;
+    if (!mayPass(failure)) throw failure;
+    return failure;
+  }
+
+  /** How many bytes of the answer's body come before the one that is wanted. Throws where the body must not be used at all. */
+  async #accept(answer: Answer, signal: AbortSignal): Promise<number> {
+    const { size, blame } = this.#place;
+    const verdict = judgePart(answer, { at: this.#at, size, etag: this.#etag });
+    if (typeof verdict === "number") {
+      this.#etag ??= strongEtag(answer.headers);
+      this.#canGoOn = size !== undefined && !isEncoded(answer.headers);
+      return verdict;
+    }
+    this.#canGoOn = false;
+    await answer.read(0, signal);
+    const { code, message } = verdict;
+    const what = code === "size_mismatch" ? message : `${blame.registry} ${message}`;
+    throw new CopyError(code, what, blame);
+  }
+
+  async #take(
+    answer: Answer,
+    skip: number,
+    sink: Sink,
+    signal: AbortSignal,
+  ): Promise<CopyError | undefined> {
+    const { size, blame } = this.#place;
+    let left = skip;
+    await answer.pour((chunk, release) => {
+      const wanted = left === 0 ? chunk : chunk.subarray(left);
+      left = Math.max(0, left - chunk.length);
+      if (wanted.length === 0) return release();
+      this.#at += wanted.length;
+      this.#lent += chunk.length;
+      sink(wanted, () => {
+        this.#lent -= chunk.length;
+        if (this.#lent <= LENT_LIMIT) this.#onReleased();
+        release();
+      });
+    }, signal);
+    const isShort = this.#canGoOn && size !== undefined && this.#at < size;
+    return isShort ? cutShort(blame) : undefined;
+  }
+
+  /** Whoever takes slowly must not be lent more with each break. */
+  async #released(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#onReleased = resolve;
+    if (signal.aborted) abort();
+    if (this.#lent <= LENT_LIMIT) resolve();
+    await promise.finally(() => signal.removeEventListener("abort", abort));
+  }
+}
+
+/** What a later request may get another answer to (reliability 2.3, "transient"). */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+function mayPass({ code, context }: CopyError): boolean {
+  if (code === "transfer_stalled") return true;
+  if (code !== "registry_unavailable" && code !== "registry_rate_limited") return false;
+  return context.upstream === undefined || PASSING.has(context.upstream.status);
+}
+
+const cutShort = (blame: Blame): CopyError =>
+  new CopyError("registry_unavailable", `${blame.registry} ended the blob early`, blame);

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import {
+  afterBytes,
+  msLeft,
+  StallError,
+  StallWatch,
+} from "../../src/transport/docker/stall-watch.ts";
+
+const KIB = 1024;
+const RULE = { stallMs: 60_000, stallBytes: 64 * KIB };
+
+/** A watch whose clock is moved by hand. */
+function watchIn(t: TestContext) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  const watch = new StallWatch(RULE, "receiving", () => now);
+  return {
+    watch,
+    pass: (ms: number) => {
+      now += ms;
+      t.mock.timers.tick(ms);
+      return watch.signal.aborted;
+    },
+  };
+}
+
+test("the time begins anew with every 64 KiB, and not with every byte", () => {
+  const begun = { since: 0, moved: 0 };
+  assert.deepEqual(afterBytes(begun, 1, 59_000, RULE), { since: 0, moved: 1 });
+  assert.deepEqual(afterBytes(begun, 64 * KIB, 59_000, RULE), { since: 59_000, moved: 0 });
+  const half = afterBytes(begun, 32 * KIB, 10_000, RULE);
+  assert.deepEqual(afterBytes(half, 32 * KIB, 20_000, RULE), { since: 20_000, moved: 0 });
+  assert.equal(msLeft({ since: 10_000, moved: 5 }, 30_000, RULE), 40_000);
+});
+
+test("nothing at all, and a byte a second, end after a minute", (t) => {
+  const { watch, pass } = watchIn(t);
+  watch.start();
+  for (let second = 1; second < 60; second++) {
+    watch.moved(1);
+    assert.equal(pass(1000), false, `after ${second} s`);
+  }
+  assert.equal(pass(1000), true);
+  assert.ok(watch.signal.reason instanceof StallError);
+});
+
+test("a slow line that brings 64 KiB a minute goes on, and ends a minute after it stops", (t) => {
+  const { watch, pass } = watchIn(t);
+  watch.start();
+  for (let minute = 0; minute < 60; minute++) {
+    assert.equal(pass(59_000), false);
+    watch.moved(64 * KIB);
+  }
+  assert.equal(pass(59_999), false);
+  assert.equal(pass(1), true);
+});
+
+test("time in which it is held back does not count", (t) => {
+  const { watch, pass } = watchIn(t);
+  assert.equal(pass(600_000), false, "it was not started");
+  watch.start();
+  assert.equal(pass(50_000), false);
+  watch.rest();
+  assert.equal(pass(600_000), false);
+  watch.start();
+  assert.equal(pass(9_999), false);
+  assert.equal(pass(1), true);
+});
+
+test("what has ended does not stall, and what has no rule neither", (t) => {
+  const { watch, pass } = watchIn(t);
+  watch.start();
+  watch.end();
+  assert.equal(pass(600_000), false);
+  const free = new StallWatch(undefined, "sending");
+  free.start();
+  assert.equal(pass(600_000) || free.signal.aborted, false);
+});

@@ -25,6 +25,14 @@ const good: readonly (readonly [string, object])[] = [
     "docker://index.docker.io/library/busybox:1",
     { registry: "docker.io", repository: "library/busybox", tag: "1" },
   ],
+  [
+    "docker://docker.io/busybox:1",
+    { registry: "docker.io", repository: "library/busybox", tag: "1" },
+  ],
+  [
+    "docker://index.docker.io/busybox",
+    { registry: "docker.io", repository: "library/busybox", tag: "latest" },
+  ],
   ["docker://localhost/app", { registry: "localhost", repository: "app", tag: "latest" }],
   [
     "docker://localhost:5000/app:1.2",

@@ -88,8 +88,9 @@ function splitName(name: string, whole: string): { registry: string; repository:
       whole,
       `\`${path}\` is not a repository: lower-case letters and digits, separated by \`.\`, \`_\`, \`__\`, \`-\` or \`/\``,
     );
-  if (!isRegistry && components.length === 1) {
-    if (path.length === 64 && [...path].every((c) => "0123456789abcdef".includes(c)))
+  if (registry === "docker.io" && components.length === 1) {
+    const isHex = path.length === 64 && [...path].every((c) => "0123456789abcdef".includes(c));
+    if (!isRegistry && isHex)
       throw invalid(
         whole,
         "64 hexadecimal digits are not a repository: they would be taken for a digest",
@@ -103,7 +104,8 @@ const isDigit = (c: number): boolean => c >= 48 && c <= 57;
 const isLower = (c: number): boolean => c >= 97 && c <= 122;
 const isAlnum = (c: number): boolean => isDigit(c) || isLower(c) || (c >= 65 && c <= 90);
 
-function isRegistryHost(text: string): boolean {
+/** `host[:port]`: a name or an IPv4 address. */
+export function isRegistryHost(text: string): boolean {
   const colon = text.indexOf(":");
   const host = colon < 0 ? text : text.slice(0, colon);
   if (colon >= 0) {

@@ -185,6 +185,46 @@ test("connections are opened in few places, and all but one of those are under t
     assert.match(line, CONNECTS);
 });
 
+/** What of the modules that open connections anybody may have: it opens none. */
+const HARMLESS: Readonly<Record<string, readonly string[]>> = {
+  "node:net": ["isIP", "BlockList", "createServer"],
+  "node:tls": ["createSecureContext", "getCACertificates"],
+  "node:dns": [],
+  "node:dns/promises": [],
+  "node:http": [],
+  "node:https": [],
+  "node:http2": [],
+  "node:dgram": [],
+  undici: [],
+};
+
+/** Names that a file imports of such a module, and that may open a connection. */
+function dialling(text: string): readonly string[] {
+  const imports = text.matchAll(/^import\s+(?!type\s)([^;]*?)\s+from\s+"([^"]+)";$/gm);
+  return Array.from(imports, ([, clause = "", module = ""]) => {
+    const harmless = HARMLESS[module];
+    if (harmless === undefined) return [];
+    const names = clause
+      .replaceAll(/[{}]/g, "")
+      .split(",")
+      .map((name) => name.trim());
+    return names
+      .filter((name) => name !== "" && !name.startsWith("type ") && !harmless.includes(name))
+      .map((name) => `${name} of ${module}`);
+  }).flat();
+}
+
+test("what can open a connection is imported only where connections are opened", async () => {
+  const found: string[] = [];
+  for (const file of await filesIn("src"))
+    if (!/^src\/(start|demo)\//.test(file) && !CONNECTORS.has(file))
+      found.push(...dialling(await textOf(file)).map((name) => `${file}: ${name}`));
+  assert.deepEqual(found, []);
+  assert.deepEqual(dialling('import { isIP, connect } from "node:net";'), ["connect of node:net"]);
+  assert.deepEqual(dialling('import * as tls from "node:tls";'), ["* as tls of node:tls"]);
+  assert.deepEqual(dialling('import type { Agent } from "undici";'), []);
+});
+
 test("no file is too long to be read at once", async () => {
   const long: string[] = [];
   for (const [folder, limit] of Object.entries(LIMITS)) {

@@ -29,6 +29,7 @@ import {
   type SeenRequest,
 } from "./registry-http.ts";
 import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
+import { answerTags } from "./registry-tags.ts";
 import { Uploads } from "./registry-uploads.ts";
 
 export interface RegistryOptions {
@@ -42,6 +43,8 @@ export interface RegistryOptions {
   readonly referrersPerPage?: number;
   /** Tags, if the client does not say. Default: all. */
   readonly tagsPerPage?: number;
+  /** Where it listens. Default: 127.0.0.1. */
+  readonly address?: string;
 }
 
 interface Exchange extends Route {
@@ -88,14 +91,14 @@ export class TestRegistry implements AsyncDisposable {
 
   async listen(): Promise<this> {
     await Promise.all(
-      this.#servers.map((server) => once(server.listen(0, "127.0.0.1"), "listening")),
+      this.#servers.map((server) => once(server.listen(0, this.#address), "listening")),
     );
     return this;
   }
 
   /** `host:port`, as a reference has it. */
   get host(): string {
-    return `127.0.0.1:${portOf(this.#servers[0])}`;
+    return `${this.#address}:${portOf(this.#servers[0])}`;
   }
 
   get url(): string {
@@ -160,6 +163,10 @@ export class TestRegistry implements AsyncDisposable {
     );
   }
 
+  get #address(): string {
+    return this.#options.address ?? "127.0.0.1";
+  }
+
   get #scheme(): string {
     return this.#options.tls === undefined ? "http" : "https";
   }
@@ -222,7 +229,11 @@ export class TestRegistry implements AsyncDisposable {
       case "token":
         return this.#answerToken(exchange);
       case "tags":
-        return this.#answerTags(exchange);
+        return answerTags(
+          exchange,
+          this.content.tags(exchange.repository),
+          this.#options.tagsPerPage,
+        );
       case "manifests":
         return this.#answerManifest(exchange);
       case "blobs":
@@ -250,23 +261,6 @@ export class TestRegistry implements AsyncDisposable {
         ? new URLSearchParams((await bodyOf(request, 64 * 1024)).toString())
         : url.searchParams;
     json(response, 200, this.#gate.issue(method, form, request.headers.authorization));
-  }
-
-  async #answerTags({ request, response, url, repository, fault }: Exchange): Promise<void> {
-    const all = this.content.tags(repository);
-    if (all === undefined) throw new Refusal(404, "NAME_UNKNOWN");
-    const last = url.searchParams.get("last");
-    const left = last === null ? all : all.filter((tag) => tag > last);
-    const size = url.searchParams.get("n") ?? this.#options.tagsPerPage ?? left.length;
-    const tags = left.slice(0, Number(size));
-    if (tags.length > 0 && tags.length < left.length)
-      response.setHeader(
-        "Link",
-        `</v2/${repository}/tags/list?n=${tags.length}&last=${tags.at(-1)}>; rel="next"`,
-      );
-    response.setHeader("Content-Type", "application/json");
-    const bytes = Buffer.from(JSON.stringify({ name: repository, tags }));
-    await serveBlob({ request, response, bytes, fault });
   }
 
   #answerReferrers({ response, url, repository, ref }: Exchange): void {

@@ -131,3 +131,28 @@ export const PUBLIC_SPELLINGS = [
   "registry.example.com",
   "google.internal",
 ] as const;
+
+/** URLs that lead to loopback, or nowhere, but do not look like it; none of them may be followed. */
+export const DISGUISES: readonly ((port: number) => string)[] = [
+  (port) => `http://127.77.0.2@127.0.0.1:${port}/x`,
+  (port) => `http://127.77.0.2:80@127.0.0.1:${port}/x`,
+  (port) => `http://user:password@127.77.0.2:${port}/x`,
+  (port) => `//127.0.0.1:${port}/x`,
+  (port) => `\\\\127.0.0.1:${port}\\x`,
+  (port) => `http:\\\\127.0.0.1:${port}\\x`,
+  (port) => `http:127.0.0.1:${port}`,
+  (port) => `HTTP://127.0.0.1:${port}#@127.77.0.2/x`,
+  (port) => `http://127.0.0.1:${port}?@127.77.0.2/x`,
+  (port) => `http://127.0.0.1:${port}\\@127.77.0.2/x`,
+  (port) => `http://127.77.0.2%00@127.0.0.1:${port}/x`,
+  (port) => `http://127.0.0.1%00.example:${port}/x`,
+  (port) => `http://[::1%25lo]:${port}/x`,
+  (port) => `ftp://127.0.0.1:${port}/x`,
+  (port) => `gopher://127.0.0.1:${port}/x`,
+  (port) => `ws://127.0.0.1:${port}/x`,
+  () => "file:///etc/passwd",
+  () => "unix:///run/docker.sock",
+  () => "data:text/plain,x",
+  () => "javascript:0",
+  () => "http://",
+];

@@ -110,7 +110,7 @@ async function download(
     const answer = await follow(first, ask, broken, signal);
     return hasBlob(answer) ? answer : answer.read(ERROR_LIMIT, signal);
   };
-  const sent = sends === "once" ? once() : sendAgain(once, signal);
+  const sent = sends === "once" ? once() : sendAgain(once, registries.timing.retryMs, signal);
   const answer = await sent.catch((error: unknown) => {
     throw networkFailure(error, blame);
   });

@@ -39,6 +39,8 @@ async function pushAndPull(
 
 const TRANSIENT: readonly (readonly [`${string} ${Kind}`, Fault])[] = [
   ["GET manifests", { status: 503 }],
+  ["GET manifests", { status: 408 }],
+  ["HEAD manifests", { status: 425 }],
   ["GET manifests", { reset: 0 }],
   ["GET manifests", { reset: 100 }],
   ["HEAD manifests", { status: 502 }],

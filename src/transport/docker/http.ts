@@ -46,7 +46,7 @@ export class RegistryClient {
    */
   async send(out: Outgoing, signal: AbortSignal, limit = ERROR_LIMIT): Promise<Reply> {
     const once = async () => (await this.#open(out, signal)).read(limit, signal);
-    return this.#blamed(out, () => sendAgain(once, signal));
+    return this.#blamed(out, () => sendAgain(once, this.#access.registries.timing.retryMs, signal));
   }
 
   /** Sends a request once, whatever comes of it. */
@@ -68,7 +68,7 @@ export class RegistryClient {
       return hasBlob(answer) ? answer : answer.read(ERROR_LIMIT, signal);
     };
     const answer = await this.#blamed(out, () =>
-      sends === "once" ? once() : sendAgain(once, signal),
+      sends === "once" ? once() : sendAgain(once, this.#access.registries.timing.retryMs, signal),
     );
     if (answer instanceof Answer) return answer;
     throw this.refusal(answer, out);

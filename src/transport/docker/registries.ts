@@ -28,11 +28,19 @@ export interface ConnectionIdentity extends TlsIdentity {
 export interface Timing extends StallRule {
   /** So many ms may pass between a blob's last byte and the registry's word on it: it may have to store it first. */
   readonly storeMs: number;
+  /** The pause, in ms, before a request is sent for the second time. */
+  readonly retryMs: number;
   /** The first pause, in ms, after a transfer broke that had not moved. */
   readonly breakMs: number;
 }
 
-const TIMING: Timing = { stallMs: 60_000, stallBytes: 64 * 1024, storeMs: 300_000, breakMs: 500 };
+const TIMING: Timing = {
+  stallMs: 60_000,
+  stallBytes: 64 * 1024,
+  storeMs: 300_000,
+  retryMs: 200,
+  breakMs: 500,
+};
 const CONNECT_MS = 30_000;
 /** Idle connections are closed after so many ms, or before that if the registry says so. */
 const IDLE_MS = 30_000;

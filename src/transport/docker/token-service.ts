@@ -34,9 +34,10 @@ export async function fetchToken(question: TokenQuestion, signal: AbortSignal): 
   if (realm === undefined) throw broken("names a token service that must not be asked", blame);
   const credentials = mayKnow(realm, origin) ? access.credentials : undefined;
   const request = requestFor(realm, credentials, question);
-  const connections = access.registries.connections(access);
+  const { registries } = access;
+  const connections = registries.connections(access);
   const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
-  const reply = await sendAgain(ask, signal).catch((error: unknown) => {
+  const reply = await sendAgain(ask, registries.timing.retryMs, signal).catch((error: unknown) => {
     throw networkFailure(error, blame);
   });
   if (reply.status !== 200) throw refusalOf(reply, blame, secrets);

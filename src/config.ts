@@ -1,14 +1,15 @@
 // The environment, read once: the contract's names, their defaults, and what is wrong with them, all at once.
 
-import { readFileSync, statSync } from "node:fs";
-import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Type, type Static } from "typebox";
 import { Value } from "typebox/value";
+import { readApiKeys, readRegistryFiles, readText } from "./config-files.ts";
 import { parseHosts, parseNetworks, type EgressRules } from "./host/egress.ts";
 import { Sealer } from "./jobs/secrets.ts";
 import { parsePolicyFile, type PolicyDocument } from "./signature/policy.ts";
 import type { DockerSettings } from "./transport/docker-daemon/address.ts";
+import type { RegistryFiles } from "./transport/docker/registries.ts";
 
 /** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
 const Environment = Type.Object({
@@ -39,6 +40,7 @@ const Environment = Type.Object({
     description:
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
   }),
+  REGISTRIES_CONF: Type.Optional(Type.String({ description: "a file" })),
   POLICY_FILE: Type.Optional(Type.String({ description: "a file" })),
   BLOB_CONCURRENCY: Type.Integer({
     default: 6,
@@ -76,6 +78,8 @@ export interface Config {
   readonly secretsKeys: string;
   /** Where the workers may connect to. */
   readonly egress: EgressRules;
+  /** What the operator says of registries. The files were read once, and are good. */
+  readonly registryFiles: RegistryFiles;
   /** What `docker-daemon:` is; looked at when a job asks for it. */
   readonly docker: DockerSettings;
   /** What every image must fulfil; undefined: nothing. */
@@ -102,6 +106,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       given.API_KEYS_FILE === undefined ? undefined : readApiKeys(given.API_KEYS_FILE, faults),
     secretsKeys: readParsed("SECRETS_KEY_FILE", given, faults, secretsKeysIn) ?? "",
     egress: readEgress(given, faults),
+    registryFiles: readRegistryFiles(given.REGISTRIES_CONF, faults),
     docker: dockerOf(given),
     policy: readParsed("POLICY_FILE", given, faults, (text) => parsePolicyFile(Buffer.from(text))),
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,
@@ -199,50 +204,6 @@ function readEgress(given: Partial<Environment>, faults: string[]): EgressRules 
     denied: parsed("DENIED_HOSTS", parseHosts),
     privateNetworks: isOpen ? "all" : networks,
   };
-}
-
-/** A tenant's name is part of names in Redis; a key is what fits into a header. */
-const TENANT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
-const KEY = /^[\x21-\x7e]{1,1024}$/;
-
-/** One `tenant:key` a line; a tenant may have several. Empty lines and those that begin with # are skipped. */
-function readApiKeys(path: string, faults: string[]): ReadonlyMap<string, string> {
-  const keys = new Map<string, string>();
-  const text = readText("API_KEYS_FILE", path, faults);
-  if (text === undefined) return keys;
-  for (const [index, line] of text
-    .split("\n")
-    .map((l) => l.trim())
-    .entries()) {
-    if (line === "" || line.startsWith("#")) continue;
-    const at = `API_KEYS_FILE names ${path}, line ${index + 1}:`;
-    const colon = line.indexOf(":");
-    const [tenant, key] = [line.slice(0, colon), line.slice(colon + 1)];
-    const hash = hashOfKey(key);
-    if (colon < 0 || !TENANT.test(tenant))
-      faults.push(
-        `${at} it must be tenant:key, with a tenant of letters, digits, \`_\`, \`.\` and \`-\``,
-      );
-    else if (!KEY.test(key))
-      faults.push(`${at} the key must be visible ASCII characters, without spaces`);
-    else if (keys.has(hash)) faults.push(`${at} the key occurs twice`);
-    else keys.set(hash, tenant);
-  }
-  if (keys.size === 0) faults.push(`API_KEYS_FILE names ${path}, which has no usable key`);
-  return keys;
-}
-
-/** What is kept of an API key; api/tenants.ts makes the same of the one it is given. */
-const hashOfKey = (key: string): string => createHash("sha256").update(key).digest("hex");
-
-function readText(name: Name, path: string, faults: string[]): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const why = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-    faults.push(`${name} names ${path}, which cannot be read (${why})`);
-    return undefined;
-  }
 }
 
 const isLoopback = (host: string): boolean =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -34,6 +34,7 @@ test("without settings but the secrets' key there are defaults", () => {
     apiKeys: undefined,
     secretsKeys: `${KEY}\n`,
     egress: { allowed: undefined, denied: parseHosts(""), privateNetworks: "all" },
+    registryFiles: {},
     docker: { host: "unix:///var/run/docker.sock" },
     policy: undefined,
     blobConcurrency: 6,
@@ -186,4 +187,28 @@ test("a policy file is read at once, and one that is not valid is refused with t
     assert.throws(() => load({ POLICY_FILE: path }), message);
   }
   assert.throws(() => load({ POLICY_FILE: join(dir, "none") }), /POLICY_FILE names .*ENOENT/);
+});
+
+test("what is wrong with registries.conf and its drop-ins is told with everything else, by file and table", async () => {
+  const path = await file("registries.conf", '[[registry]]\nlocation = "registry.example.com"');
+  assert.equal(load({ REGISTRIES_CONF: path }).registryFiles.registriesConf, path);
+  await mkdir(`${path}.d`);
+  await file("registries.conf.d/a.conf", "[[registry]]");
+  await file("registries.conf.d/b.conf", "[[registry]");
+  assert.throws(
+    () => load({ REGISTRIES_CONF: path, PORT: "eighty" }),
+    ({ message }: Error) => {
+      assert.match(message, /^- PORT must be/m);
+      assert.match(
+        message,
+        /^- REGISTRIES_CONF names .*a\.conf, \[\[registry\]\] 1: it has neither/m,
+      );
+      assert.match(message, /^- REGISTRIES_CONF names .*b\.conf, line 1, column \d+: /m);
+      return true;
+    },
+  );
+  assert.throws(
+    () => load({ REGISTRIES_CONF: join(dir, "none") }),
+    /REGISTRIES_CONF names .*none: it cannot be read \(ENOENT\)/,
+  );
 });

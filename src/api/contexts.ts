@@ -5,7 +5,7 @@ import type { PlatformChoice } from "../image/platform.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Credentials, JobSecrets, SideContext } from "../jobs/record.ts";
 import type { Fault } from "./faults.ts";
-import { DEFAULTS, GZIP_LEVELS } from "./option-schemas.ts";
+import { GZIP_LEVELS } from "./option-schemas.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
 
 type Context = RequestContext & Partial<DestinationContext>;
@@ -83,7 +83,7 @@ function isCertificate(pem: string): boolean {
 
 /** How a side is reached, without its secrets, with what an absent field means. */
 export const contextOf = (context: Omit<RequestContext, "auth"> = {}): SideContext => ({
-  tlsVerify: context.tlsVerify ?? DEFAULTS.tlsVerify,
+  ...(context.tlsVerify !== undefined && { tlsVerify: context.tlsVerify }),
   ...(context.caCertificates !== undefined && { caCertificates: context.caCertificates }),
   ...(context.sharedBlobDir !== undefined && { sharedBlobDir: context.sharedBlobDir }),
 });

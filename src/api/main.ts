@@ -46,7 +46,18 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const sealer = Sealer.parse(config.secretsKeys);
   const jobs = new Jobs({ redis, queue, sealer });
   const events = new Events({ redis, bell });
-  const registries = new Registries(config.egress, { stallMs: STALL_MS });
+  const registries = new Registries(
+    config.egress,
+    { stallMs: STALL_MS },
+    {
+      ...config.registryFiles,
+      onFault: (error) =>
+        logger.error(
+          { err: error },
+          "a file cannot be used as it is now: what it said before stays in force",
+        ),
+    },
+  );
   const engine = new DockerEngine(config.docker);
   const semaphores = new RedisSemaphores({ redis, subscriber });
   const closing = new AbortController();

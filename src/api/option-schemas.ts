@@ -18,7 +18,6 @@ export const DEFAULTS = {
   downloadForeignLayers: false,
   ifTagExists: "overwrite",
   progressIntervalMs: 1000,
-  tlsVerify: true,
   priority: 0,
   attempts: 3,
   timeoutSeconds: 3600,

@@ -44,10 +44,10 @@ const Auth = Type.Object(
 export const side = {
   auth: Type.Optional(Auth),
   tlsVerify: Type.Optional(
-    flag(
-      DEFAULTS.tlsVerify,
-      "`false`: certificates are not checked, and plain HTTP is used where TLS is not spoken.",
-    ),
+    Type.Boolean({
+      description:
+        "`false`: certificates are not checked, and plain HTTP is used where TLS is not spoken. Absent: they are checked, but where the operator's registries.conf says otherwise.",
+    }),
   ),
   caCertificates: Type.Optional(
     Type.String({

@@ -10,7 +10,8 @@ export type Status = "queued" | "active" | "succeeded" | "failed" | "canceled";
 
 /** How a registry is to be reached, less its secrets. */
 export interface SideContext {
-  readonly tlsVerify: boolean;
+  /** Absent: as the operator has it. */
+  readonly tlsVerify?: boolean;
   /** PEM; added to the system's authorities. */
   readonly caCertificates?: string;
   /** Below the data folder: the blobs of several layouts. */

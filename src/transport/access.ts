@@ -25,8 +25,11 @@ export interface AccessWish extends PlatformChoice {
     | { readonly username: string; readonly password: string }
     | { readonly identityToken: string }
     | { readonly registryToken: string };
-  /** False: certificates are not checked, and plain HTTP is tried where TLS is not spoken. */
-  readonly tlsVerify: boolean;
+  /**
+   * False: certificates are not checked, and plain HTTP is tried where TLS is not spoken. Absent: as the operator's registries.conf has
+   * it for the place that is contacted; true where that says nothing.
+   */
+  readonly tlsVerify?: boolean;
   /** PEM; added to the system's authorities. */
   readonly caCertificates?: string;
   /** `oci:`: the folder below the data folder where the layout's blobs are, instead of its own. */

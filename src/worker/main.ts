@@ -58,7 +58,18 @@ export async function startWorker(
   const queue = new JobQueue(config.redisUrl, "patient");
   const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
   const bell = new Bell(subscriber);
-  const registries = new Registries(config.egress);
+  const registries = new Registries(
+    config.egress,
+    {},
+    {
+      ...config.registryFiles,
+      onFault: (error) =>
+        logger.error(
+          { err: error },
+          "a file cannot be used as it is now: what it said before stays in force",
+        ),
+    },
+  );
   const engine = new DockerEngine(config.docker);
   const deps: RunDeps = {
     jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),

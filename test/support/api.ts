@@ -67,6 +67,7 @@ export async function startTestApi(options: ApiOptions = {}): Promise<TestApi> {
     port: 0,
     redisUrl,
     logLevel: "trace",
+    registryFiles: {},
     docker: { host: "unix:///nonexistent" },
     dataDir: options.dataDir ?? "/nowhere",
     egress: LOOPBACK_TOO,

@@ -9,7 +9,11 @@ import type { Descriptor } from "../../src/image/blob-info.ts";
 import { parseDockerReference } from "../../src/image/reference/docker.ts";
 import type { AccessContext } from "../../src/transport/access.ts";
 import { openDockerDestination } from "../../src/transport/docker/destination.ts";
-import { Registries, type Timing } from "../../src/transport/docker/registries.ts";
+import {
+  Registries,
+  type RegistryFiles,
+  type Timing,
+} from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
 import { collect } from "../support/bytes.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
@@ -40,8 +44,9 @@ export function registriesFor(
   t: TestContext,
   timing: Partial<Timing> = {},
   egress: Partial<EgressRules> = {},
+  files: RegistryFiles = {},
 ): Registries {
-  const registries = new Registries({ ...LOOPBACK_TOO, ...egress }, timing);
+  const registries = new Registries({ ...LOOPBACK_TOO, ...egress }, timing, files);
   t.after(() => registries[Symbol.asyncDispose]());
   return registries;
 }

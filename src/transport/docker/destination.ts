@@ -25,6 +25,7 @@ import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
 import { servedType } from "./served-type.ts";
 import { Uploads, type Session } from "./uploads.ts";
@@ -46,7 +47,7 @@ export async function openDockerDestination(
   signal: AbortSignal,
 ): Promise<Destination> {
   signal.throwIfAborted();
-  return new DockerDestination(reference, access);
+  return new DockerDestination(reference, accessByName(access, reference));
 }
 
 class DockerDestination implements Destination {

@@ -214,7 +214,7 @@ export class RegistryClient {
   /** Only where certificates do not matter is plain HTTP an answer to TLS that is not spoken; found out once per host. */
   async #scheme(signal: AbortSignal): Promise<"http:" | "https:"> {
     const { tlsVerify, registries } = this.#access;
-    if (tlsVerify) return "https:";
+    if (tlsVerify !== false) return "https:";
     const known = registries.schemes.get(this.#host);
     if (known !== undefined) return known;
     try {

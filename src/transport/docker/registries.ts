@@ -8,6 +8,8 @@ import { Agent } from "undici";
 import { CopyError } from "../../errors.ts";
 import { guardedConnector } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
+import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
+import { NO_REGISTRIES, type RegistriesConf } from "../../host/registries-conf.ts";
 import type { Challenge } from "./challenge.ts";
 import { Connections } from "./connections.ts";
 import type { StallRule } from "./stall-watch.ts";
@@ -15,7 +17,8 @@ import { Tokens } from "./tokens.ts";
 
 /** What decides whether a peer's certificate is accepted. */
 export interface TlsIdentity {
-  readonly tlsVerify: boolean;
+  /** Absent: it is checked. */
+  readonly tlsVerify?: boolean;
   /** PEM; added to the authorities that Node trusts. */
   readonly caCertificates?: string;
 }
@@ -32,6 +35,14 @@ export interface Timing extends StallRule {
   readonly retryMs: number;
   /** The first pause, in ms, after a transfer broke that had not moved. */
   readonly breakMs: number;
+}
+
+/** Files of the operator's that say something of registries. They are read again when they change. */
+export interface RegistryFiles {
+  /** registries.conf; its drop-ins are beside it. */
+  readonly registriesConf?: string;
+  /** Hears of a change after which a file cannot be used; what it said before stays in force. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 const TIMING: Timing = {
@@ -61,15 +72,26 @@ export class Registries implements AsyncDisposable {
   readonly challenges = new Recent<Challenge>(REMEMBERED);
   /** By host, for access without TLS verification only. */
   readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
+  readonly #conf: { readonly current: RegistriesConf };
   readonly #egress: EgressRules;
   readonly #connections = new Recent<Connections>(IDENTITIES);
   /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
-  /** `egress`: what every connection is held to, whoever named its host. */
-  constructor(egress: EgressRules, timing: Partial<Timing> = {}) {
+  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. */
+  constructor(egress: EgressRules, timing: Partial<Timing> = {}, files: RegistryFiles = {}) {
+    const { registriesConf, onFault = () => {} } = files;
+    this.#conf =
+      registriesConf === undefined
+        ? { current: NO_REGISTRIES }
+        : watchRegistriesConf(registriesConf, onFault);
     this.#egress = egress;
     this.timing = { ...TIMING, ...timing };
+  }
+
+  /** What the operator's registries.conf says now. */
+  get conf(): RegistriesConf {
+    return this.#conf.current;
   }
 
   /** The connections of this identity. Throws `tls_failed` if its certificates are none. */
@@ -104,7 +126,7 @@ export class Registries implements AsyncDisposable {
       connect: guardedConnector(this.#egress, {
         allowH2: false,
         timeout: CONNECT_MS,
-        rejectUnauthorized: tlsVerify,
+        rejectUnauthorized: tlsVerify !== false,
         ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
       }),
     });
@@ -113,7 +135,7 @@ export class Registries implements AsyncDisposable {
 
 /** Names for identities that are safe to keep and short. */
 export const tlsKey = ({ tlsVerify, caCertificates }: TlsIdentity): string =>
-  `${tlsVerify}:${caCertificates === undefined ? "" : sha256(caCertificates)}`;
+  `${tlsVerify !== false}:${caCertificates === undefined ? "" : sha256(caCertificates)}`;
 
 export const credentialsKey = ({ credentials }: Pick<ConnectionIdentity, "credentials">): string =>
   credentials === undefined ? "" : sha256(JSON.stringify(credentials));

@@ -1,46 +1,68 @@
 import type { Bytes } from "../../bytes.ts";
 import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
+import type { PullSource } from "../../host/registries-conf.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
 import { formatReference } from "../../image/reference.ts";
-import type { DockerReference } from "../../image/reference/docker.ts";
+import type { DockerName, DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
 import { isEncoded } from "./blob-part.ts";
 import { BlobReader, IDENTITY } from "./blob-reader.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { accessAt, firstThatOpens, pullSourcesFor } from "./mirrors.ts";
 import { Referrers } from "./referrers.ts";
 import { servedType } from "./served-type.ts";
 
-/** An image in a registry. Opening it reads nothing; errors come with the first manifest. */
+/**
+ * An image in a registry. Opening it reads nothing, and errors come with the first manifest, unless registries.conf has mirrors for it:
+ * then the first place that has its manifest is where everything is read.
+ */
 export async function openDockerSource(
   reference: DockerReference,
   access: AccessContext,
   signal: AbortSignal,
 ): Promise<Source> {
   signal.throwIfAborted();
-  return new DockerSource(reference, access);
+  const places = pullSourcesFor(access, reference);
+  const open = async (place: PullSource) => {
+    const source = new DockerSource(
+      reference,
+      place.reference,
+      access,
+      accessAt(access, place, reference),
+    );
+    if (places.length > 1) await source.getManifest(undefined, signal);
+    return source;
+  };
+  return firstThatOpens(places, open, signal);
 }
 
 class DockerSource implements Source {
   readonly name: string;
   readonly location: { readonly registry: string; readonly repository: string };
-  readonly #reference: DockerReference;
-  readonly #access: AccessContext;
+  readonly #reference: DockerName;
+  readonly #wish: AccessContext;
   readonly #pinned: Digest | undefined;
   readonly #client: RegistryClient;
   readonly #referrers: Referrers;
   #top: Promise<RawManifest> | undefined;
 
-  constructor(reference: DockerReference, access: AccessContext) {
+  /** `asked` is what the image is known by, `reference` where it is read; `wish` is the client's own, `access` what is made of it there. */
+  constructor(
+    asked: DockerReference,
+    reference: DockerName,
+    wish: AccessContext,
+    access: AccessContext,
+  ) {
     const { registry, repository } = reference;
-    this.name = formatReference(reference);
+    this.name = formatReference(asked);
     this.location = { registry, repository };
     this.#reference = reference;
-    this.#access = access;
+    this.#wish = wish;
     this.#pinned = reference.digest ?? access.pinned;
     this.#client = new RegistryClient(registry, access);
     this.#referrers = new Referrers(this.#client, repository, this.#scopes);
@@ -57,7 +79,7 @@ class DockerSource implements Source {
   }
 
   async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
-    return { info: blob, content: orForeign(this.#blobFrom(blob, 0), blob, this.#access) };
+    return { info: blob, content: orForeign(this.#blobFrom(blob, 0), blob, this.#wish) };
   }
 
   async getSignatures(): Promise<readonly []> {

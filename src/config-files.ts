@@ -1,0 +1,66 @@
+// The files that settings name: read, and what is wrong with them told as the fault of the setting.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { readRegistriesConf } from "./host/registries-conf-reader.ts";
+import { ConfFaults } from "./host/toml-table.ts";
+import type { RegistryFiles } from "./transport/docker/registries.ts";
+
+/** A tenant's name is part of names in Redis; a key is what fits into a header. */
+const TENANT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+const KEY = /^[\x21-\x7e]{1,1024}$/;
+
+/** One `tenant:key` a line; a tenant may have several. Empty lines and those that begin with # are skipped. */
+export function readApiKeys(path: string, faults: string[]): ReadonlyMap<string, string> {
+  const keys = new Map<string, string>();
+  const text = readText("API_KEYS_FILE", path, faults);
+  if (text === undefined) return keys;
+  for (const [index, line] of text
+    .split("\n")
+    .map((l) => l.trim())
+    .entries()) {
+    if (line === "" || line.startsWith("#")) continue;
+    const at = `API_KEYS_FILE names ${path}, line ${index + 1}:`;
+    const colon = line.indexOf(":");
+    const [tenant, key] = [line.slice(0, colon), line.slice(colon + 1)];
+    const hash = hashOfKey(key);
+    if (colon < 0 || !TENANT.test(tenant))
+      faults.push(
+        `${at} it must be tenant:key, with a tenant of letters, digits, \`_\`, \`.\` and \`-\``,
+      );
+    else if (!KEY.test(key))
+      faults.push(`${at} the key must be visible ASCII characters, without spaces`);
+    else if (keys.has(hash)) faults.push(`${at} the key occurs twice`);
+    else keys.set(hash, tenant);
+  }
+  if (keys.size === 0) faults.push(`API_KEYS_FILE names ${path}, which has no usable key`);
+  return keys;
+}
+
+/** What is kept of an API key; api/tenants.ts makes the same of the one it is given. */
+const hashOfKey = (key: string): string => createHash("sha256").update(key).digest("hex");
+
+/** What `REGISTRIES_CONF` names. */
+export function readRegistryFiles(path: string | undefined, faults: string[]): RegistryFiles {
+  if (path === undefined) return {};
+  const registriesConf = resolve(path);
+  try {
+    readRegistriesConf(registriesConf);
+  } catch (error) {
+    if (!(error instanceof ConfFaults)) throw error;
+    faults.push(...error.faults.map((fault) => `REGISTRIES_CONF names ${fault}`));
+  }
+  return { registriesConf };
+}
+
+/** A file's text; undefined: it is a fault. */
+export function readText(name: string, path: string, faults: string[]): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    faults.push(`${name} names ${path}, which cannot be read (${why})`);
+    return undefined;
+  }
+}

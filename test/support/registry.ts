@@ -28,6 +28,7 @@ import {
   type Route,
   type SeenRequest,
 } from "./registry-http.ts";
+import { Limits, type LimitOptions } from "./registry-limits.ts";
 import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
 import { answerTags } from "./registry-tags.ts";
 import { Uploads } from "./registry-uploads.ts";
@@ -45,6 +46,7 @@ export interface RegistryOptions {
   readonly tagsPerPage?: number;
   /** Where it listens. Default: 127.0.0.1. */
   readonly address?: string;
+  readonly limits?: LimitOptions;
 }
 
 interface Exchange extends Route {
@@ -62,6 +64,7 @@ export class TestRegistry implements AsyncDisposable {
   /** All that came to the other origin: another host name and port, which must never see a credential. */
   readonly elsewhere: SeenRequest[] = [];
   readonly content = new Content();
+  readonly limits: Limits;
   readonly #options: RegistryOptions;
   readonly #quirks: ReadonlySet<Quirk>;
   readonly #servers: readonly [Server, Server];
@@ -72,6 +75,7 @@ export class TestRegistry implements AsyncDisposable {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.limits = new Limits(options.limits ?? {});
     this.#quirks = new Set(options.quirks);
     const serve = (seen: SeenRequest[]) => (request: IncomingMessage, response: ServerResponse) => {
       void this.#serve(request, response, seen);
@@ -188,6 +192,7 @@ export class TestRegistry implements AsyncDisposable {
     response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     try {
       if (route === undefined) throw new Refusal(404, "NOT_FOUND");
+      if (log === this.requests) this.limits.check(request, response, method, route);
       const mayPass = log === this.elsewhere || this.#authorize(request, response, method, route);
       if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
       const fault = this.#faultFor(`${method} ${kind}`);

@@ -166,7 +166,7 @@ const UPLOADS: readonly (readonly [Fault, CopyError["code"]])[] = [
   [{ status: 503 }, "registry_unavailable"],
   [{ status: 400, code: "DIGEST_INVALID" }, "digest_mismatch"],
   [{ status: 413, code: "SIZE_INVALID" }, "size_mismatch"],
-  [{ status: 429, headers: { "retry-after": "7" } }, "registry_rate_limited"],
+  [{ status: 429, headers: { "retry-after": "1" } }, "registry_rate_limited"],
 ];
 for (const [fault, code] of UPLOADS)
   test(`an upload that fails (${JSON.stringify(fault)}) is ${code}, is not repeated, and its session is given back`, async (t) => {

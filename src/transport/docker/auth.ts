@@ -26,6 +26,11 @@ export class Authenticator {
     this.#fingerprint = credentialsKey(access);
   }
 
+  /** A name for the credentials, for this process only: whoever has it can try passwords. */
+  get fingerprint(): string {
+    return this.#fingerprint;
+  }
+
   /** What must never be quoted. */
   get secrets(): readonly string[] {
     const { credentials } = this.#access;

@@ -3,7 +3,8 @@
 import type { Code } from "../../codes.ts";
 import { CopyError, type ErrorContext, type Side } from "../../errors.ts";
 import { isObject, parseJsonObject } from "../../image/json.ts";
-import { headerOf, type Reply } from "./answer.ts";
+import type { Reply } from "./answer.ts";
+import { limitsOf } from "./limits.ts";
 import { StallError } from "./stall-watch.ts";
 
 /** What was being done, for whom. */
@@ -23,7 +24,7 @@ const QUOTE_LIMIT = 200;
 export function refusalOf(reply: Reply, blame: Blame, secrets: readonly string[]): CopyError {
   const { status } = reply;
   const { code, text } = quoteOf(reply, secrets);
-  const retryAfterMs = retryAfterOf(reply);
+  const { waitMs: retryAfterMs } = limitsOf(reply, Date.now());
   const context: ErrorContext = {
     ...blame,
     upstream: { status, ...(code !== undefined && { code }) },
@@ -56,17 +57,6 @@ const refusesType = ({ status, body }: Reply, code: string | undefined): boolean
   code === "MANIFEST_INVALID" ||
   code === "TAG_INVALID" ||
   (code === "UNSUPPORTED" && body.includes("Invalid JSON syntax"));
-
-/** `Retry-After` in ms, of either form; undefined where there is none. */
-export function retryAfterOf(
-  { headers }: Pick<Reply, "headers">,
-  now = Date.now(),
-): number | undefined {
-  const value = headerOf(headers, "retry-after");
-  if (value === undefined || value === "") return undefined;
-  const ms = Number.isNaN(Number(value)) ? Date.parse(value) - now : Number(value) * 1000;
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
-}
 
 /** The first of the spec's errors, else the beginning of what is there; one line, without secrets and query strings. */
 function quoteOf(

@@ -6,10 +6,12 @@ import { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
 import { Answer, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
-import { ERROR_LIMIT, networkFailure, refusalOf, speaksNoTls, type Blame } from "./failures.ts";
+import { Budget } from "./budget.ts";
+import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./failures.ts";
 import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
 import type { Timing } from "./registries.ts";
 import { sendAgain } from "./retry.ts";
+import { schemeFor, type Scheme } from "./scheme.ts";
 
 export interface Outgoing extends Pick<HttpRequest, "method"> {
   /** A path of the registry, or the address of an upload. */
@@ -31,6 +33,7 @@ export class RegistryClient {
   readonly registry: string;
   readonly #access: AccessContext;
   readonly #auth: Authenticator;
+  readonly #budget: Budget;
   /** Of the registry; it stays what it was at the first request. */
   #origin: string | undefined;
 
@@ -38,6 +41,7 @@ export class RegistryClient {
     this.registry = registry;
     this.#access = access;
     this.#auth = new Authenticator(registry, access);
+    this.#budget = new Budget(access.registries.pace, this.#host, this.#auth.fingerprint);
   }
 
   /**
@@ -45,13 +49,13 @@ export class RegistryClient {
    * Throws `tls_failed`, `registry_unavailable`, `transfer_stalled` or what the token service refuses.
    */
   async send(out: Outgoing, signal: AbortSignal, limit = ERROR_LIMIT): Promise<Reply> {
-    const once = async () => (await this.#open(out, signal)).read(limit, signal);
+    const once = () => this.#reply(out, limit, signal);
     return this.#blamed(out, () => sendAgain(once, this.#access.registries.timing.retryMs, signal));
   }
 
   /** Sends a request once, whatever comes of it. */
   async sendOnce(out: Outgoing, signal: AbortSignal): Promise<Reply> {
-    return this.#blamed(out, async () => (await this.#open(out, signal)).read(ERROR_LIMIT, signal));
+    return this.#blamed(out, () => this.#reply(out, ERROR_LIMIT, signal));
   }
 
   get timing(): Timing {
@@ -65,7 +69,7 @@ export class RegistryClient {
   async download(out: Outgoing, sends: "once" | "again", signal: AbortSignal): Promise<Answer> {
     const once = async () => {
       const answer = await this.#open(out, signal);
-      return hasBlob(answer) ? answer : answer.read(ERROR_LIMIT, signal);
+      return this.#heard(hasBlob(answer) ? answer : await answer.read(ERROR_LIMIT, signal));
     };
     const answer = await this.#blamed(out, () =>
       sends === "once" ? once() : sendAgain(once, this.#access.registries.timing.retryMs, signal),
@@ -83,7 +87,7 @@ export class RegistryClient {
       const url = await this.#resolve(out.to, signal);
       const used = await this.#authorize({ ...out, url }, signal);
       const answer = await this.#dispatch({ ...out, url, body }, used, signal);
-      const reply = await answer.read(ERROR_LIMIT, signal);
+      const reply = await this.#heard(await answer.read(ERROR_LIMIT, signal));
       if (
         reply.status === 401 &&
         (await this.#renewed({ ...out, url }, used, reply, signal)) !== used
@@ -110,6 +114,15 @@ export class RegistryClient {
   /** Whether the registry itself is there, and not somebody that it sent us to. */
   owns(url: URL): boolean {
     return url.origin === this.#origin;
+  }
+
+  async #reply(out: Outgoing, limit: number, signal: AbortSignal): Promise<Reply> {
+    return this.#heard(await (await this.#open(out, signal)).read(limit, signal));
+  }
+
+  /** What others say, to whom the registry has sent us, is no word on its own limits. */
+  async #heard<T extends Answer | Reply>(answer: T): Promise<T> {
+    return this.owns(answer.url) ? this.#budget.heard(answer) : answer;
   }
 
   async #blamed<T>(out: Outgoing, act: () => Promise<T>): Promise<T> {
@@ -159,7 +172,14 @@ export class RegistryClient {
 
   async #authorize(request: Addressed, signal: AbortSignal): Promise<string | undefined> {
     const { url, scopes } = request;
-    return this.owns(url) ? this.#auth.authorize(url.origin, scopes, signal) : undefined;
+    if (!this.owns(url)) return undefined;
+    // Docker Hub counts no HEAD, and tells of the count with it.
+    const count = async () =>
+      (await this.#ask({ ...request, method: "HEAD" }, signal)).read(0, signal);
+    const isPull = request.method === "GET" && request.phase === "manifest";
+    // In this order: a token may lapse while a turn is waited for.
+    await this.#budget.turn(this.blame(request), isPull ? count : undefined, signal);
+    return this.#auth.authorize(url.origin, scopes, signal);
   }
 
   /** The Authorization to answer a 401 with; the one that was used if there is no other. */
@@ -171,16 +191,15 @@ export class RegistryClient {
   ): Promise<string | undefined> {
     const { url, scopes } = request;
     if (!this.owns(url)) return used;
-    if (!this.#auth.learn(url.origin, scopes, used, refused)) await this.#ping(url.origin, signal);
+    // Some registries say only there how they want to be asked (the old Google Container Registry).
+    if (!this.#auth.learn(url.origin, scopes, used, refused))
+      this.#auth.learnFromPing(url.origin, await this.#ping(url.origin, signal));
     return this.#authorize(request, signal);
   }
 
-  /** Some registries say only there how they want to be asked (the old Google Container Registry). */
-  async #ping(origin: string, signal: AbortSignal): Promise<void> {
+  async #ping(origin: string, signal: AbortSignal): Promise<Reply> {
     const ping = { method: "GET", url: new URL("/v2/", origin) } as const;
-    const answer = await this.#dispatch(ping, undefined, signal);
-    this.#auth.learnFromPing(origin, answer);
-    await answer.read(ERROR_LIMIT, signal);
+    return (await this.#dispatch(ping, undefined, signal)).read(ERROR_LIMIT, signal);
   }
 
   async #dispatch(
@@ -207,31 +226,17 @@ export class RegistryClient {
   }
 
   async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {
-    this.#origin ??= new URL(`${await this.#scheme(signal)}//${this.#host}`).origin;
+    const probe = (scheme: Scheme) => this.#probe(scheme, signal);
+    this.#origin ??= new URL(
+      `${await schemeFor(this.#host, this.#access, probe)}//${this.#host}`,
+    ).origin;
     return new URL(to, this.#origin);
   }
 
-  /** Only where certificates do not matter is plain HTTP an answer to TLS that is not spoken; found out once per host. */
-  async #scheme(signal: AbortSignal): Promise<"http:" | "https:"> {
-    const { tlsVerify, registries } = this.#access;
-    if (tlsVerify !== false) return "https:";
-    const known = registries.schemes.get(this.#host);
-    if (known !== undefined) return known;
-    try {
-      return await this.#probe("https:", signal);
-    } catch (error) {
-      if (!speaksNoTls(error)) throw error;
-      return await this.#probe("http:", signal);
-    }
-  }
-
-  async #probe(scheme: "http:" | "https:", signal: AbortSignal): Promise<"http:" | "https:"> {
-    const url = new URL(`${scheme}//${this.#host}/v2/`);
-    const answer = await this.#dispatch({ method: "GET", url }, undefined, signal);
-    this.#access.registries.schemes.set(this.#host, scheme);
-    if (answer.status === 401) this.#auth.learn(url.origin, [], undefined, answer);
-    await answer.read(ERROR_LIMIT, signal);
-    return scheme;
+  async #probe(scheme: Scheme, signal: AbortSignal): Promise<void> {
+    const { origin } = new URL(`${scheme}//${this.#host}`);
+    const reply = await this.#ping(origin, signal);
+    if (reply.status === 401) this.#auth.learn(origin, [], undefined, reply);
   }
 
   #broken(out: Pick<Outgoing, "phase" | "digest">, what: string): CopyError {

@@ -12,6 +12,8 @@ import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
 import { NO_REGISTRIES, type RegistriesConf } from "../../host/registries-conf.ts";
 import type { Challenge } from "./challenge.ts";
 import { Connections } from "./connections.ts";
+import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
+import { Recent } from "./recent.ts";
 import type { StallRule } from "./stall-watch.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -66,6 +68,7 @@ const IDENTITIES = 256;
 export class Registries implements AsyncDisposable {
   readonly timing: Timing;
   readonly tokens = new Tokens();
+  readonly pace: Pace;
   /** By the scopes that we ask for: those that a registry wants besides. */
   readonly scopes = new Recent<readonly string[]>(REMEMBERED);
   /** By TLS identity and origin, and by repository besides: what a 401 asked for, so that later requests authenticate at once. */
@@ -78,14 +81,20 @@ export class Registries implements AsyncDisposable {
   /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
-  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. */
-  constructor(egress: EgressRules, timing: Partial<Timing> = {}, files: RegistryFiles = {}) {
+  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. */
+  constructor(
+    egress: EgressRules,
+    timing: Partial<Timing> = {},
+    files: RegistryFiles = {},
+    paces: PaceStore = new LocalPaceStore(),
+  ) {
     const { registriesConf, onFault = () => {} } = files;
     this.#conf =
       registriesConf === undefined
         ? { current: NO_REGISTRIES }
         : watchRegistriesConf(registriesConf, onFault);
     this.#egress = egress;
+    this.pace = new Pace(paces);
     this.timing = { ...TIMING, ...timing };
   }
 
@@ -154,37 +163,5 @@ function contextWith(caCertificates: string) {
       { phase: "connect" },
       error,
     );
-  }
-}
-
-/** A map that forgets what was set longest ago. */
-class Recent<V> {
-  readonly #entries = new Map<string, V>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get(key: string): V | undefined {
-    return this.#entries.get(key);
-  }
-
-  /** Returns the value that had to go for this one. */
-  set(key: string, value: V): V | undefined {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#limit) return undefined;
-    const [oldest, gone] = this.#entries.entries().next().value as [string, V];
-    this.#entries.delete(oldest);
-    return gone;
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key);
-  }
-
-  values(): Iterable<V> {
-    return this.#entries.values();
   }
 }

@@ -1,0 +1,181 @@
+// How often a registry that has refused may be asked: a rate that is learnt. Pure: the state is whatever a PaceStore keeps for the whole
+// cluster, the time is its clock in ms. Requests go evenly, one every 1/rate, so that a limiter that counts by windows and one that
+// fills a bucket are both content.
+//
+// The rate is sought as TCP seeks its own: from what little is known to have passed, twice as much each second, until the registry
+// refuses. Then it depends on what the registry says. Without `Retry-After` the rate is kept for two seconds more: what passes of it
+// is what the registry lets through, whatever bursts it allows, and a little less than that is held. With `Retry-After` nobody may ask, so
+// nothing can be measured: the rate is narrowed down between what passed and what did not. A rate that is held is tried a little
+// higher after minutes only.
+
+export interface Rhythm {
+  readonly phase: "seek" | "measure" | "blocked" | "narrow" | "hold" | "probe";
+  /** Requests a second. */
+  readonly rate: number;
+  /** When this rate begins to count. */
+  readonly since: number;
+  /** Turns given since then: a rate that nobody uses up says nothing. */
+  readonly used: number;
+  /** When the next turn is. */
+  readonly next: number;
+  /** A rate that passed; 0: none is known. */
+  readonly low: number;
+  /** One that did not. */
+  readonly high: number;
+  /** Since the registry was last known to have nothing left: turns, refusals, and ms of silence that it asked for. */
+  readonly empty: { readonly at: number; turns: number; refusals: number; silence: number };
+}
+
+/** Of the rate that passes, so much is used: clocks and networks are uneven. */
+const SHARE = 0.96;
+const STEP_MS = 1000;
+const MEASURE_MS = 2000;
+const NARROW_MS = 1500;
+const HOLD_MS = 300_000;
+const PROBE_MS = 10_000;
+/** What comes so soon after a change was sent before it: so it is while a rate rises, and when one falls, for longer. */
+const REACTION_MS = 250;
+const SETTLING_MS = 750;
+/** A registry that lets nothing through is knocked at once in so many ms, ever more rarely. */
+const KNOCK_MS = { first: 1000, longest: 30_000 } as const;
+/** A knock that was not refused for so long was let in. */
+const LET_IN_MS = 500;
+/** Below so many a second, what is asked for is silence and not a slower rhythm. */
+const LEAST = 0.1;
+/** Of the turns that there were, so many must have been used for a rate to count as tried. */
+const TRIED = 0.7;
+/** A stretch without refusals tells what passes if it lasted at least so long, and was not mostly silence. */
+const STRETCH_MS = 3000;
+
+/** `passed`: how many a second are known to have been let through. */
+export const beginning = (passed: number, now: number): Rhythm => {
+  const start = { low: 0, high: 0, next: now, empty: emptyAt(now) };
+  // What was sent before there was a rhythm is still being refused for a while.
+  return changed(start, "seek", Math.max(passed, 1), now + SETTLING_MS);
+};
+
+/** What a registry says outright is not sought. */
+export const announced = (perSecond: number, now: number): Rhythm =>
+  changed({ high: 0, low: 0, next: now, empty: emptyAt(now) }, "hold", perSecond * SHARE, now);
+
+const emptyAt = (at: number): Rhythm["empty"] => ({ at, turns: 0, refusals: 0, silence: 0 });
+
+const changed = (
+  rhythm: Pick<Rhythm, "low" | "high" | "next" | "empty">,
+  phase: Rhythm["phase"],
+  rate: number,
+  since: number,
+): Rhythm => ({ ...rhythm, phase, rate: Math.max(rate, LEAST), since, used: 0 });
+
+/** Up to `wanted` turns, as the times at which they are, none later than `horizon`; and the rhythm after them. */
+export function turns(
+  before: Rhythm,
+  wanted: number,
+  now: number,
+  horizon: number,
+): { readonly rhythm: Rhythm; readonly at: readonly number[] } {
+  const rhythm = advanced(before, now);
+  const blocked = rhythm.phase === "blocked";
+  const gap = blocked ? LET_IN_MS : 1000 / rhythm.rate;
+  const at: number[] = [];
+  let next = Math.max(rhythm.next, now);
+  const most = blocked ? 1 - rhythm.used : wanted;
+  for (; at.length < most && next <= horizon; next += gap) at.push(next);
+  const empty = { ...rhythm.empty, turns: rhythm.empty.turns + at.length };
+  return { rhythm: { ...rhythm, next, used: rhythm.used + at.length, empty }, at };
+}
+
+/** What becomes of a rate that was good for long enough. */
+function advanced(rhythm: Rhythm, now: number): Rhythm {
+  const { phase, rate, since, used, high } = rhythm;
+  const elapsed = now - since;
+  switch (phase) {
+    case "measure":
+      return elapsed < MEASURE_MS ? rhythm : measured(rhythm, now);
+    case "blocked":
+      return used === 0 || now < rhythm.next ? rhythm : changed(rhythm, "narrow", high / 2, now);
+  }
+  if (elapsed < { seek: STEP_MS, narrow: NARROW_MS, hold: HOLD_MS, probe: PROBE_MS }[phase])
+    return rhythm;
+  if (!tried(rate, used, elapsed)) return { ...rhythm, since: now, used: 0 };
+  const good = { ...rhythm, low: rate };
+  switch (phase) {
+    case "seek":
+      return changed(good, "seek", rate * 2, now);
+    case "narrow":
+      return narrowed(good, now);
+    case "hold":
+      return changed(good, "probe", rate * 1.03, now);
+    case "probe":
+      return changed(good, "probe", rate * 1.1, now);
+  }
+}
+
+/** A rate that nobody uses up was not tried. */
+const tried = (rate: number, used: number, ms: number): boolean =>
+  used >= (TRIED * rate * ms) / 1000;
+
+/** A request that was sent by this rhythm was refused. `silence`: ms for which nobody may ask now. */
+export function refused(before: Rhythm, silence: number, now: number): Rhythm {
+  const { phase, rate, since, low, empty } = before;
+  const counted = { ...empty, refusals: empty.refusals + 1, silence: empty.silence + silence };
+  const then = now + Math.max(silence, SETTLING_MS);
+  const rhythm = { ...before, empty: counted };
+  if (phase === "measure") return rhythm;
+  if (phase === "blocked") return knockedInVain(rhythm, now);
+  if (now - since < REACTION_MS)
+    return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, then) };
+  const emptied = { ...rhythm, high: rate, empty: { ...emptyAt(now), silence } };
+  if (phase === "seek" && silence === 0) return changed(emptied, "measure", rate, now);
+  if (phase === "probe") return changed(emptied, "hold", low, then);
+  const passed = passedSince(rhythm, now);
+  if (passed.sure && phase !== "seek")
+    return changed(
+      emptied,
+      "hold",
+      Math.min(passed.rate, rate) * (phase === "hold" ? 0.98 : SHARE),
+      then,
+    );
+  if (phase !== "seek" && passed.rate < rate / 10)
+    return knockedInVain({ ...emptied, phase: "blocked" }, now);
+  const known = {
+    seek: low || rate / 2,
+    narrow: passed.rate,
+    hold: Math.max(passed.rate, rate / 2),
+  };
+  return narrowed({ ...emptied, low: known[phase] }, then);
+}
+
+/**
+ * What passed a second since there was nothing left, now that there is nothing left again. It is all that the registry lets through if
+ * we asked for as much as that nearly all of the time.
+ */
+function passedSince({ rate, empty }: Rhythm, now: number) {
+  const elapsed = now - empty.at;
+  const asked = tried(rate, empty.turns, elapsed - empty.silence);
+  return {
+    rate: ((empty.turns - empty.refusals) * 1000) / elapsed,
+    sure: elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked,
+  };
+}
+
+function measured(rhythm: Rhythm, now: number): Rhythm {
+  const { rate: passed } = passedSince(rhythm, now);
+  return passed < rhythm.rate / 10
+    ? knockedInVain({ ...rhythm, phase: "blocked" }, now)
+    : changed(rhythm, "hold", SHARE * passed, now + SETTLING_MS);
+}
+
+/** The longer nothing passes, the more rarely it is tried. */
+function knockedInVain(rhythm: Rhythm, now: number): Rhythm {
+  const pause = Math.min(Math.max((now - rhythm.empty.at) / 2, KNOCK_MS.first), KNOCK_MS.longest);
+  return { ...rhythm, used: 0, next: now + pause };
+}
+
+/** Between what passed and what did not, until they are close. */
+function narrowed(rhythm: Rhythm, since: number): Rhythm {
+  const { low, high } = rhythm;
+  return high <= low * 1.06
+    ? changed(rhythm, "hold", Math.min(low, high * SHARE), since)
+    : changed(rhythm, "narrow", low + (high - low) / 4, since);
+}

@@ -15,6 +15,12 @@ export interface Bytes {
   pour(sink: Sink, signal: AbortSignal): Promise<void>;
 }
 
+/** Which bytes of something: those from `from` up to `to`, which is not one of them. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The whole content, at once. */
 export const fromBuffer = (buffer: Buffer): Bytes => ({
   pour: async (sink, signal) => {

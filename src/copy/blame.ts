@@ -19,10 +19,14 @@ export async function blamed<T>(
 /** What fails while the content is read is the source's fault, though it surfaces in the destination's write. */
 export const blameSource =
   (at: ErrorContext): Step =>
-  ({ content, info }) => ({
-    info,
-    content: {
+  ({ content, info, again }) => {
+    const withBlame = (bytes: Bytes): Bytes => ({
       pour: (sink, signal) =>
-        blamed({ ...at, side: "source" }, signal, () => content.pour(sink, signal)),
-    } satisfies Bytes,
-  });
+        blamed({ ...at, side: "source" }, signal, () => bytes.pour(sink, signal)),
+    });
+    return {
+      info,
+      content: withBlame(content),
+      ...(again !== undefined && { again: (span) => withBlame(again(span)) }),
+    };
+  };

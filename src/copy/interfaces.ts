@@ -1,7 +1,7 @@
 // What the engine works with. It knows no Redis, no environment and no logger: transports, semaphores and listeners come in as
 // arguments that fit these shapes.
 
-import type { Bytes } from "../bytes.ts";
+import type { Bytes, Span } from "../bytes.ts";
 import type { BlobInfo, Descriptor, NamedBlob } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
@@ -15,6 +15,11 @@ import type { Report } from "./progress.ts";
 export interface BlobStream {
   readonly content: Bytes;
   readonly info: BlobInfo;
+  /**
+   * The same bytes once more, for a destination that has lost some. They are not verified: whoever puts them between bytes of `content` has
+   * the digest of the whole checked. Absent where they cannot be had without all that come before. Steps that change bytes drop it.
+   */
+  readonly again?: (span: Span) => Bytes;
 }
 
 /** One stage of a blob's way. */

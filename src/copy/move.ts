@@ -1,6 +1,5 @@
 // A blob's way through the pipeline (semantics 4.5): verified, metered, converted where that is wanted, and put.
 
-import type { Bytes } from "../bytes.ts";
 import { detectCompression } from "../compression/detect.ts";
 import { CopyError } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
@@ -39,16 +38,14 @@ export async function moveBlob(
     verify(blob),
     meter(artifact, options.progressIntervalMs, report),
   ];
-  const { content } = steps.reduce<BlobStream>((stream, step) => step(stream), {
-    content: read.content,
-    info: blob,
-  });
-  const sniffed = sniffing(content, MAGIC);
-  const put: Put = (stream) =>
-    blamed({ side: "destination", ...at }, signal, () => destination.putBlob(stream, signal));
+  const stream = steps.reduce<BlobStream>((to, step) => step(to), { ...read, info: blob });
+  const sniffed = sniffing(stream.content, MAGIC);
+  const put: Put = (to) =>
+    blamed({ side: "destination", ...at }, signal, () => destination.putBlob(to, signal));
+  const seen = { ...stream, content: sniffed.content };
   const moved = mayBeChanged(task)
-    ? await moveConverted(task, sniffed.content, put, signal)
-    : await moveAsItIs(task, sniffed, put);
+    ? await moveConverted(task, seen, put, signal)
+    : await moveAsItIs(task, seen, sniffed.head, put);
   report({
     type: "blob-done",
     artifact,
@@ -79,12 +76,13 @@ const mayBeChanged = ({ mayConvert, wish, needsDiffId }: BlobTask): boolean =>
 
 async function moveAsItIs(
   { blob, wish, mayConvert }: BlobTask,
-  sniffed: ReturnType<typeof sniffing>,
+  stream: BlobStream,
+  head: () => Buffer,
   put: Put,
 ): Promise<Moved> {
-  const stored = await put({ content: sniffed.content, info: blob });
+  const stored = await put(stream);
   checkSame(blob, stored);
-  const detected = detectedIn(sniffed.head(), blob);
+  const detected = detectedIn(head(), blob);
   const conversion = decideConversion(detected, wish, mayConvert);
   const uncompressed = detected === undefined ? sha256Of(blob.digest) : undefined;
   return { stored, conversion, detected, annotations: {}, uncompressed };
@@ -92,11 +90,11 @@ async function moveAsItIs(
 
 async function moveConverted(
   { blob, wish, mayConvert, needsDiffId }: BlobTask,
-  content: Bytes,
+  stream: BlobStream,
   put: Put,
   signal: AbortSignal,
 ): Promise<Moved> {
-  await using peeked = await peek(content, MAGIC, signal);
+  await using peeked = await peek(stream.content, MAGIC, signal);
   const detected = detectedIn(peeked.head, blob);
   const conversion = decideConversion(detected, wish, mayConvert);
   const converted = convert(peeked.content, {
@@ -106,10 +104,11 @@ async function moveConverted(
     needsDiffId,
   });
   const keeps = conversion.action === "keep";
-  const stored = await put({
-    content: converted.content,
-    info: keeps ? blob : { mediaType: blob.mediaType },
-  });
+  const stored = await put(
+    keeps
+      ? { ...stream, content: converted.content }
+      : { content: converted.content, info: { mediaType: blob.mediaType } },
+  );
   if (keeps) checkSame(blob, stored);
   return {
     stored,

@@ -1,6 +1,7 @@
 // containers/image's `dir:` folders as source (semantics 7.5).
 
 import { join } from "node:path";
+import type { Span } from "../bytes.ts";
 import type { Signature, Source } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
@@ -46,10 +47,10 @@ export async function openDirSource(
       if (found === undefined) throw notFound(name, `the manifest ${instance} is not there`);
       return { bytes: found, mediaType: guessMediaType(found) };
     },
-    getBlob: async (blob) => ({
-      content: fromFile(join(folder, fileOf(blob.digest)), blob),
-      info: blob,
-    }),
+    getBlob: async (blob) => {
+      const read = (span?: Span) => fromFile(join(folder, fileOf(blob.digest)), blob, span);
+      return { content: read(), info: blob, again: read };
+    },
     getSignatures: (instance, stop) => readSignatures(folder, instance, stop),
     getReferrers: async () => [],
     [Symbol.asyncDispose]: async () => {},

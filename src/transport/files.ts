@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
-import type { Bytes } from "../bytes.ts";
+import type { Bytes, Span } from "../bytes.ts";
 import { CopyError, type ErrorContext } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
@@ -93,8 +93,8 @@ export const sized = (blob: NamedBlob, found: number | undefined): Descriptor | 
     ? undefined
     : { ...blob, size: found };
 
-/** A blob's file as Bytes; opened when it is poured. Throws `source_not_found`, `path_denied`, `size_mismatch`. */
-export const fromFile = (path: string, blob: NamedBlob): Bytes => ({
+/** A blob's file, or a part of it, as Bytes; opened when it is poured. Throws `source_not_found`, `path_denied`, `size_mismatch`. */
+export const fromFile = (path: string, blob: NamedBlob, span?: Span): Bytes => ({
   pour: async (sink, signal) => {
     const context = { side: "source", phase: "blob", digest: blob.digest } as const;
     await using file = await openRegular(path, context);
@@ -106,7 +106,7 @@ export const fromFile = (path: string, blob: NamedBlob): Bytes => ({
         `the blob ${blob.digest} has ${file.size} bytes, its manifest says ${blob.size}`,
         context,
       );
-    await fromRegion(file, { offset: 0, size: file.size }).pour(sink, signal);
+    await fromRegion(file, within({ offset: 0, size: file.size }, span)).pour(sink, signal);
   },
 });
 
@@ -115,6 +115,12 @@ export interface Region {
   readonly offset: number;
   readonly size: number;
 }
+
+/** The bytes of `span` in it; without one, all of it. */
+export const within = (region: Region, span: Span | undefined): Region =>
+  span === undefined
+    ? region
+    : { offset: region.offset + span.from, size: Math.min(region.size, span.to) - span.from };
 
 /** Part of an open file as Bytes, which end early where the file does. */
 export const fromRegion = ({ handle }: RegularFile, { offset, size }: Region): Bytes => ({

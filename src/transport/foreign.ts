@@ -1,7 +1,8 @@
 // Layers that are kept elsewhere (semantics 4.3): a descriptor's `urls` say where. An image has chosen these addresses, so nobody's
 // credentials go there, and the egress rule is all that keeps it from the service's own network (reliability T09).
 
-import type { Bytes } from "../bytes.ts";
+import type { Bytes, Span } from "../bytes.ts";
+import type { BlobStream } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
 import type { NamedBlob } from "../image/blob-info.ts";
 import type { AccessContext } from "./access.ts";
@@ -16,19 +17,26 @@ import { sendAgain } from "./docker/retry.ts";
 const ADDRESSES = 16;
 const FAILURES_TOLD = 3;
 
-/** `content`, or where that is `source_not_found` and the blob has URLs, what is there: the first that answers 200 wins. */
-export const orForeign = (content: Bytes, blob: NamedBlob, access: AccessContext): Bytes => ({
-  pour: async (sink, signal) => {
-    try {
-      return await content.pour(sink, signal);
-    } catch (error) {
-      const addresses = addressesOf(blob);
-      const isMissing = error instanceof CopyError && error.code === "source_not_found";
-      if (!isMissing || addresses.length === 0) throw error;
-      await new BlobReader(placeOf(addresses, blob, access)).pour(sink, signal);
-    }
-  },
-});
+/** What `read` gives, or where that is `source_not_found` and the blob has URLs, what is there: the first that answers wins. */
+export function orForeign(
+  read: (span?: Span) => Bytes,
+  blob: NamedBlob,
+  access: AccessContext,
+): BlobStream {
+  const addresses = addressesOf(blob);
+  const readAnywhere = (span?: Span): Bytes => ({
+    pour: async (sink, signal) => {
+      try {
+        return await read(span).pour(sink, signal);
+      } catch (error) {
+        const isMissing = error instanceof CopyError && error.code === "source_not_found";
+        if (!isMissing || addresses.length === 0) throw error;
+        await new BlobReader(placeOf(addresses, blob, access), span).pour(sink, signal);
+      }
+    },
+  });
+  return { info: blob, content: readAnywhere(), again: readAnywhere };
+}
 
 /** The first address that answers; a layer that has begun is gone on with there. */
 function placeOf(addresses: readonly URL[], blob: NamedBlob, access: AccessContext): BlobPlace {

@@ -1,6 +1,6 @@
 // An OCI layout in a tar file as source (semantics 7.4): read in place, nothing is unpacked.
 
-import type { Bytes } from "../bytes.ts";
+import type { Bytes, Span } from "../bytes.ts";
 import type { Source } from "../copy/interfaces.ts";
 import { CopyError, type ErrorContext } from "../errors.ts";
 import type { NamedBlob } from "../image/blob-info.ts";
@@ -10,7 +10,7 @@ import { formatReference } from "../image/reference.ts";
 import type { OciArchiveReference } from "../image/reference/files.ts";
 import type { AccessContext } from "./access.ts";
 import { openArchive } from "./archive-file.ts";
-import { fromRegion, readAt, type RegularFile } from "./files.ts";
+import { fromRegion, within, readAt, type RegularFile } from "./files.ts";
 import type { LayoutIndex } from "./oci-index.ts";
 import { INDEX_LIMIT, indexIn, type LayoutReader } from "./oci-layout.ts";
 import { layoutSource, listLayoutTags } from "./oci.ts";
@@ -87,9 +87,9 @@ class ArchivedLayout implements LayoutReader, AsyncDisposable {
     });
   }
 
-  async openBlob({ digest, size }: NamedBlob): Promise<Bytes> {
+  async openBlob({ digest, size }: NamedBlob): Promise<(span?: Span) => Bytes> {
     const at = { ...this.#context, phase: "blob", digest };
-    return {
+    return (span) => ({
       pour: async (sink, signal) => {
         const region = this.#archive.find(nameOf(digest));
         if (region === undefined)
@@ -100,9 +100,9 @@ class ArchivedLayout implements LayoutReader, AsyncDisposable {
             `the blob ${digest} has ${region.size} bytes, its manifest says ${size}`,
             at,
           );
-        await fromRegion(this.#file, region).pour(sink, signal);
+        await fromRegion(this.#file, within(region, span)).pour(sink, signal);
       },
-    };
+    });
   }
 
   async #small(name: string, limit: number): Promise<Buffer | undefined> {

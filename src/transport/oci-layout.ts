@@ -1,7 +1,7 @@
 // The files of an OCI image layout, and the one place that changes them.
 
 import { join } from "node:path";
-import type { Bytes } from "../bytes.ts";
+import type { Bytes, Span } from "../bytes.ts";
 import type { BlobStream, FoundManifest } from "../copy/interfaces.ts";
 import { CopyError, type ErrorContext, type Side } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
@@ -34,7 +34,7 @@ export interface LayoutReader {
   /** Undefined: there is none. Throws `digest_mismatch`. */
   readManifest(digest: Digest): Promise<Buffer | undefined>;
   /** A blob's bytes; pouring them throws `source_not_found` where they are missing. */
-  openBlob(blob: NamedBlob): Promise<Bytes>;
+  openBlob(blob: NamedBlob): Promise<(span?: Span) => Bytes>;
 }
 
 /** The files of one layout, for one side of a copy. */
@@ -75,8 +75,9 @@ export class Layout implements LayoutReader {
     return readManifest(await this.pathOf(digest), digest, { side: this.#side, phase: "manifest" });
   }
 
-  async openBlob(blob: NamedBlob): Promise<Bytes> {
-    return fromFile(await this.pathOf(blob.digest), blob);
+  async openBlob(blob: NamedBlob): Promise<(span?: Span) => Bytes> {
+    const path = await this.pathOf(blob.digest);
+    return (span) => fromFile(path, blob, span);
   }
 
   /** Undefined where the manifest is missing or damaged: it is to be written again. */

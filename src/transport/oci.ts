@@ -73,10 +73,7 @@ export async function layoutSource(
     name,
     getManifest: async (instance) =>
       instance === undefined ? top : read(instance, typeOf(index, instance)),
-    getBlob: async (blob) => ({
-      content: orForeign(await layout.openBlob(blob), blob, access),
-      info: blob,
-    }),
+    getBlob: async (blob) => orForeign(await layout.openBlob(blob), blob, access),
     getSignatures: async () => [],
     getReferrers: (digest, own) => referrers.of(digest, own),
     [Symbol.asyncDispose]: async () => {},

@@ -90,16 +90,20 @@ export async function serveBlob(serving: Serving): Promise<void> {
 /** The part that is asked for, or what the quirks make of it; sets the head of the answer. */
 function partOf({ request, response, bytes: whole, quirks = NONE }: Serving): Buffer {
   const { length } = whole;
-  const from = quirks.has("ignores-range") ? undefined : rangeStart(request.headers.range, length);
+  const { from, to = length } = quirks.has("ignores-range")
+    ? {}
+    : rangeIn(request.headers.range, length);
   response.statusCode = from === undefined ? 200 : 206;
   if (quirks.has("other-etag")) response.setHeader("ETag", `"${from === undefined}"`);
   if (from === undefined) return whole;
   const first = quirks.has("wrong-part") ? from - 1 : from;
   const total = quirks.has("wrong-total") ? length + 1 : length;
-  response.setHeader("Content-Range", `bytes ${first}-${length - 1}/${total}`);
+  response.setHeader("Content-Range", `bytes ${first}-${to - 1}/${total}`);
   if (quirks.has("multipart"))
     response.setHeader("Content-Type", "multipart/byteranges; boundary=b");
-  return quirks.has("other-content") ? Buffer.alloc(length - from, "other") : whole.subarray(first);
+  return quirks.has("other-content")
+    ? Buffer.alloc(length - from, "other")
+    : whole.subarray(first, to);
 }
 
 const NONE: ReadonlySet<Quirk> = new Set();
@@ -128,10 +132,15 @@ function corrupted(bytes: Buffer): Buffer {
   return copy;
 }
 
-/** Only `bytes=n-`, which is what clients resume with. */
-function rangeStart(range: string | undefined, length: number): number | undefined {
-  const start = /^bytes=([0-9]+)-$/.exec(range ?? "")?.[1];
-  if (start === undefined) return undefined;
-  if (Number(start) >= length) throw new Refusal(416, "RANGE_INVALID");
-  return Number(start);
+/** Only one range, with a first byte; its end is not included. */
+function rangeIn(
+  range: string | undefined,
+  length: number,
+): { readonly from?: number; readonly to?: number } {
+  const [, first, last] = /^bytes=([0-9]+)-([0-9]*)$/.exec(range ?? "") ?? [];
+  if (first === undefined) return {};
+  const from = Number(first);
+  const to = last ? Math.min(Number(last) + 1, length) : length;
+  if (from >= to) throw new Refusal(416, "RANGE_INVALID");
+  return { from, to };
 }

@@ -36,6 +36,7 @@ for (const [text, expected] of RANGES)
   });
 
 const wanted = { at: 40, size: 100, etag: '"a"' };
+const span = { ...wanted, to: 60 };
 const part = (range: string, more: object = {}) => ({
   status: 206,
   headers: { "content-range": range, ...more },
@@ -57,6 +58,11 @@ const FINE: readonly (readonly [string, Parameters<typeof judgePart>, number])[]
     [{ status: 200, headers: { "content-length": "100" } }, wanted],
     40,
   ],
+  ["the bytes of a span", [part("bytes 40-59/100"), span], 0],
+  ["some of the bytes of a span", [part("bytes 40-49/100"), span], 0],
+  ["the bytes of a span of nobody knows how much", [part("bytes 40-59/*"), span], 0],
+  ["all of it, though a span was asked for", [{ status: 200, headers: {} }, span], 40],
+  ["the first bytes", [part("bytes 0-59/100"), { ...span, at: 0 }], 0],
   ["the same ETag", [part("bytes 40-99/100", { etag: '"a"' }), wanted], 0],
   ["a weak ETag, which says nothing", [part("bytes 40-99/100", { etag: 'W/"b"' }), wanted], 0],
   [
@@ -74,6 +80,8 @@ for (const [what, [answer, asked], skip] of FINE)
   });
 
 const WRONG: readonly (readonly [string, Parameters<typeof judgePart>])[] = [
+  ["more than a span", [part("bytes 40-60/100"), span]],
+  ["less than a span, of nobody knows how much", [part("bytes 40-58/*"), span]],
   ["no Content-Range", [{ status: 206, headers: {} }, wanted]],
   ["a part from another byte on", [part("bytes 41-99/100"), wanted]],
   ["a part from the first byte on", [part("bytes 0-99/100"), wanted]],

@@ -9,8 +9,8 @@ export const meter =
     report: Report,
     now: () => number = performance.now.bind(performance),
   ): Step =>
-  ({ content, info }) => ({
-    info,
+  ({ content, ...blob }) => ({
+    ...blob,
     content: {
       pour: async (sink, signal) => {
         let offset = 0;

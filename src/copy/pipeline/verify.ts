@@ -10,8 +10,8 @@ import type { Step } from "../interfaces.ts";
  */
 export const verify =
   (expected: NamedBlob): Step =>
-  ({ content, info }) => ({
-    info,
+  ({ content, ...blob }) => ({
+    ...blob,
     content: {
       pour: async (sink, signal) => {
         const hash = hashFor(expected.digest);

@@ -10,9 +10,10 @@ export interface PartAnswer {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** What was asked for: the bytes from `at` on of a blob that has `size` bytes, as far as that is known. */
+/** What was asked for: the bytes from `at` on, up to `to` if not to the end, of a blob that has `size` bytes as far as that is known. */
 export interface PartWanted {
   readonly at: number;
+  readonly to?: number | undefined;
   readonly size: number | undefined;
   /** The strong ETag of what came before. */
   readonly etag: string | undefined;
@@ -37,7 +38,8 @@ export function judgePart({ status, headers }: PartAnswer, wanted: PartWanted): 
     return unusable("has other content now than when the blob began");
   if (at > 0 && isEncoded(headers)) return unusable("encodes the rest of a blob");
   if (!isPart) return lengthFault(headers, size) ?? at;
-  if (at === 0) return unusable("answered with a part of a blob that was asked for whole");
+  if (at === 0 && wanted.to === undefined)
+    return unusable("answered with a part of a blob that was asked for whole");
   if (mediaTypeOf({ headers }) === "multipart/byteranges")
     return unusable("answered with several parts of a blob for one that was asked for");
   return partFault(headers, wanted) ?? 0;
@@ -55,12 +57,14 @@ function lengthFault(headers: IncomingHttpHeaders, size: number | undefined): Fa
 }
 
 /** A part must begin at the byte that was asked for and belong to a blob of the right size; it may end early. */
-function partFault(headers: IncomingHttpHeaders, { at, size }: PartWanted): Fault | undefined {
+function partFault(headers: IncomingHttpHeaders, { at, to, size }: PartWanted): Fault | undefined {
   const part = parseContentRange(headerOf(headers, "content-range"));
   if (part === undefined) return unusable("does not say which part of a blob it sends");
   if (part.first !== at)
     return unusable(`sends a blob from byte ${part.first} on, not from ${at} as asked`);
-  const total = part.size ?? part.last + 1;
+  if (to !== undefined && part.last >= to)
+    return unusable(`sends a blob up to byte ${part.last}, not ${to - 1} as asked`);
+  const total = part.size ?? (part.last + 1 === to ? size : part.last + 1);
   if (size !== undefined && total !== size)
     return unusable(`sends a part of ${total} bytes, not of the ${size} of the blob's descriptor`);
   const length = headerOf(headers, "content-length");

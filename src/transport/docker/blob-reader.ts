@@ -1,7 +1,7 @@
 // A blob on its way in. Where it breaks off it goes on, from the byte at which its sink stands: each byte is handed over once.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bytes, Sink } from "../../bytes.ts";
+import type { Bytes, Sink, Span } from "../../bytes.ts";
 import { CopyError, reasonOf } from "../../errors.ts";
 import type { Answer } from "./answer.ts";
 import { isEncoded, judgePart, strongEtag } from "./blob-part.ts";
@@ -33,7 +33,7 @@ export interface BlobPlace {
 }
 
 /**
- * The blob's bytes from an offset. Breaks, early ends, stalls and refusals that pass are gone on after as long as it moves
+ * The blob's bytes, or those of a span. Breaks, early ends, stalls and refusals that pass are gone on after as long as it moves
  * (next-try.ts); throws the last of them where it does not, and `registry_unavailable` where what comes is not what was asked for. That the
  * bytes are the right ones is for whoever checks the digest.
  */
@@ -41,15 +41,18 @@ export class BlobReader implements Bytes {
   readonly #place: BlobPlace;
   /** Of the next byte to hand over. */
   #at: number;
+  readonly #to: number | undefined;
   #isOpened = false;
   #canGoOn = true;
   #etag: string | undefined;
   #lent = 0;
   #onReleased: () => void = () => {};
 
-  constructor(place: BlobPlace, offset = 0) {
+  /** Without `span`: all of it. */
+  constructor(place: BlobPlace, span?: Span) {
     this.#place = place;
-    this.#at = offset;
+    this.#at = span?.from ?? 0;
+    this.#to = span?.to;
   }
 
   async pour(sink: Sink, signal: AbortSignal): Promise<void> {
@@ -71,8 +74,9 @@ export class BlobReader implements Bytes {
   /** Reads on until the end, or a break after which it may go on: that is returned. Throws any other failure. */
   async #try(sink: Sink, signal: AbortSignal): Promise<CopyError | undefined> {
     const at = this.#at;
-    const range = at > 0 && {
-      range: `bytes=${at}-`,
+    const to = this.#to;
+    const range = (at > 0 || to !== undefined) && {
+      range: `bytes=${at}-${to === undefined ? "" : to - 1}`,
       ...(this.#etag !== undefined && { "if-range": this.#etag }),
     };
     const isFirst = !this.#isOpened;
@@ -100,7 +104,12 @@ export class BlobReader implements Bytes {
   /** How many bytes of the answer's body come before the one that is wanted. Throws where the body must not be used at all. */
   async #accept(answer: Answer, signal: AbortSignal): Promise<number> {
     const { size, blame } = this.#place;
-    const verdict = judgePart(answer, { at: this.#at, size, etag: this.#etag });
+    const verdict = judgePart(answer, {
+      at: this.#at,
+      to: this.#to,
+      size,
+      etag: this.#etag,
+    });
     if (typeof verdict === "number") {
       this.#etag ??= strongEtag(answer.headers);
       this.#canGoOn = size !== undefined && !isEncoded(answer.headers);
@@ -119,11 +128,14 @@ export class BlobReader implements Bytes {
     sink: Sink,
     signal: AbortSignal,
   ): Promise<CopyError | undefined> {
-    const { size, blame } = this.#place;
+    const { blame } = this.#place;
+    const end = this.#to ?? this.#place.size;
+    const enough = new AbortController();
     let left = skip;
-    await answer.pour((chunk, release) => {
-      const wanted = left === 0 ? chunk : chunk.subarray(left);
-      left = Math.max(0, left - chunk.length);
+    const take: Sink = (chunk, release) => {
+      const from = Math.min(left, chunk.length);
+      const wanted = chunk.subarray(from, this.#to && from + this.#to - this.#at);
+      left -= from;
       if (wanted.length === 0) return release();
       this.#at += wanted.length;
       this.#lent += chunk.length;
@@ -132,9 +144,12 @@ export class BlobReader implements Bytes {
         if (this.#lent <= LENT_LIMIT) this.#onReleased();
         release();
       });
-    }, signal);
-    const isShort = this.#canGoOn && size !== undefined && this.#at < size;
-    return isShort ? cutShort(blame) : undefined;
+      if (this.#at === this.#to && answer.status === 200) enough.abort();
+    };
+    await answer.pour(take, AbortSignal.any([signal, enough.signal])).catch((error: unknown) => {
+      if (!enough.signal.aborted || signal.aborted) throw error;
+    });
+    return this.#canGoOn && end !== undefined && this.#at < end ? cutShort(blame) : undefined;
   }
 
   /** Whoever takes slowly must not be lent more with each break. */

@@ -1,4 +1,4 @@
-import type { Bytes } from "../../bytes.ts";
+import type { Bytes, Span } from "../../bytes.ts";
 import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { PullSource } from "../../host/registries-conf.ts";
@@ -79,7 +79,7 @@ class DockerSource implements Source {
   }
 
   async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
-    return { info: blob, content: orForeign(this.#blobFrom(blob, 0), blob, this.#wish) };
+    return orForeign((span) => this.#blobAt(blob, span), blob, this.#wish);
   }
 
   async getSignatures(): Promise<readonly []> {
@@ -132,7 +132,7 @@ class DockerSource implements Source {
   }
 
   /** The request is sent only when it is poured: whoever does not holds no connection, and an upload's POST need not wait for it. */
-  #blobFrom({ digest, size }: NamedBlob, offset: number): Bytes {
+  #blobAt({ digest, size }: NamedBlob, span: Span | undefined): Bytes {
     const out: Outgoing = {
       method: "GET",
       to: this.#path("blobs", digest),
@@ -147,7 +147,7 @@ class DockerSource implements Source {
         blame: this.#client.blame(out),
         timing: this.#client.timing,
       },
-      offset,
+      span,
     );
   }
 

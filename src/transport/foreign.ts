@@ -6,10 +6,9 @@ import type { BlobStream } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
 import type { NamedBlob } from "../image/blob-info.ts";
 import type { AccessContext } from "./access.ts";
-import { Answer } from "./docker/answer.ts";
+import { Answer, hasBlob } from "./docker/answer.ts";
 import { BlobReader, type BlobPlace } from "./docker/blob-reader.ts";
 import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./docker/failures.ts";
-import { hasBlob } from "./docker/http.ts";
 import { follow } from "./docker/redirects.ts";
 import { sendAgain } from "./docker/retry.ts";
 

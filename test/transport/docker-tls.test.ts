@@ -120,7 +120,11 @@ test("plain HTTP is used where certificates do not matter, and never where they 
     );
   await get(false);
   await get(false);
-  assert.equal(registry.requests.filter(({ kind }) => kind === "base").length, 1, "asked once");
+  assert.deepEqual(
+    registry.requests.map(({ kind }) => kind),
+    ["manifests", "manifests"],
+    "whether TLS is spoken is found out without a request",
+  );
   const before = registry.requests.length;
   await assert.rejects(get(true), { code: "tls_failed" });
   assert.equal(registry.requests.length, before);

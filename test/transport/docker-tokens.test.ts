@@ -181,8 +181,6 @@ test("a registry that says only at /v2/ how to authenticate is asked there once,
   ] as const) {
     await using registry = await start({ ...bearer, silent });
     const access = { registries: registriesFor(t), credentials };
-    // Else a ping would look for it.
-    access.registries.schemes.set(registry.host, "http:");
     await pull(registry, access);
     await pull(registry, access);
     await push(registry, access);
@@ -194,7 +192,6 @@ test("a registry that says only at /v2/ how to authenticate is asked there once,
 test("a registry that never says how to authenticate is asked once, then no more", async (t) => {
   await using registry = await start(undefined);
   const registries = registriesFor(t);
-  registries.schemes.set(registry.host, "http:");
   registry.fail("GET manifests", { status: 401 });
   for (let i = 0; i < 3; i++)
     await assert.rejects(pull(registry, { registries, credentials }), {

@@ -78,3 +78,7 @@ export function mediaTypeOf({ headers }: Pick<Reply, "headers">): string {
   const [type = ""] = (headerOf(headers, "content-type") ?? "").split(";", 1);
   return type.trim().toLowerCase();
 }
+
+/** The blob, or a part of it. */
+export const hasBlob = ({ status }: Pick<Answer, "status">): boolean =>
+  status === 200 || status === 206;

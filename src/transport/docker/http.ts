@@ -4,14 +4,15 @@
 import type { Bytes } from "../../bytes.ts";
 import { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
-import { Answer, type HttpRequest, type Reply } from "./answer.ts";
+import { Answer, hasBlob, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
+import { askAuthorized } from "./authorized.ts";
 import { Budget } from "./budget.ts";
 import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./failures.ts";
 import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
 import type { Timing } from "./registries.ts";
 import { sendAgain } from "./retry.ts";
-import { schemeFor, type Scheme } from "./scheme.ts";
+import type { Scheme } from "./schemes.ts";
 
 export interface Outgoing extends Pick<HttpRequest, "method"> {
   /** A path of the registry, or the address of an upload. */
@@ -131,7 +132,7 @@ export class RegistryClient {
     } catch (error) {
       const failure = networkFailure(error, this.blame(out));
       // Next time it may speak another scheme.
-      if (failure !== error) this.#access.registries.schemes.delete(this.#host);
+      if (failure !== error) this.#access.registries.schemes.forget(this.#host);
       throw failure;
     }
   }
@@ -156,18 +157,14 @@ export class RegistryClient {
   }
 
   async #ask(request: Addressed, signal: AbortSignal): Promise<Answer> {
-    const used = await this.#authorize(request, signal);
-    const answer = await this.#dispatch(request, used, signal);
-    if (answer.status !== 401) return answer;
-    const again = await this.#renewed(request, used, answer, signal).catch(
-      async (error: unknown) => {
-        await answer.read(ERROR_LIMIT, signal);
-        throw error;
+    return askAuthorized(
+      {
+        authorize: () => this.#authorize(request, signal),
+        send: (authorization) => this.#dispatch(request, authorization, signal),
+        renew: (used, refused) => this.#renewed(request, used, refused, signal),
       },
+      signal,
     );
-    if (again === used) return answer;
-    await answer.read(ERROR_LIMIT, signal);
-    return this.#dispatch(request, again, signal);
   }
 
   async #authorize(request: Addressed, signal: AbortSignal): Promise<string | undefined> {
@@ -226,16 +223,20 @@ export class RegistryClient {
   }
 
   async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {
-    const probe = (scheme: Scheme) => this.#probe(scheme, signal);
-    this.#origin ??= new URL(
-      `${await schemeFor(this.#host, this.#access, probe)}//${this.#host}`,
-    ).origin;
+    this.#origin ??= new URL(`${await this.#scheme(signal)}//${this.#host}`).origin;
     return new URL(to, this.#origin);
   }
 
-  async #probe(scheme: Scheme, signal: AbortSignal): Promise<void> {
-    const { origin } = new URL(`${scheme}//${this.#host}`);
-    const reply = await this.#ping(origin, signal);
+  async #scheme(signal: AbortSignal): Promise<Scheme> {
+    const { tlsVerify, registries } = this.#access;
+    return tlsVerify === false
+      ? registries.schemes.of(this.#host, () => this.#askTls(), signal)
+      : "https:";
+  }
+
+  async #askTls(): Promise<void> {
+    const origin = `https://${this.#host}`;
+    const reply = await this.#ping(origin, NEVER);
     if (reply.status === 401) this.#auth.learn(origin, [], undefined, reply);
   }
 
@@ -244,6 +245,5 @@ export class RegistryClient {
   }
 }
 
-/** The blob, or a part of it. */
-export const hasBlob = ({ status }: Pick<Answer, "status">): boolean =>
-  status === 200 || status === 206;
+/** What others wait for as well is not one's own to give up; connections that are closed end it. */
+const NEVER = new AbortController().signal;

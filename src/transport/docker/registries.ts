@@ -13,8 +13,9 @@ import { NO_REGISTRIES, type RegistriesConf } from "../../host/registries-conf.t
 import type { Challenge } from "./challenge.ts";
 import { Connections } from "./connections.ts";
 import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
-import { Recent } from "./recent.ts";
 import type { StallRule } from "./stall-watch.ts";
+import { Recent } from "./recent.ts";
+import { Schemes } from "./schemes.ts";
 import { Tokens } from "./tokens.ts";
 
 /** What decides whether a peer's certificate is accepted. */
@@ -73,8 +74,7 @@ export class Registries implements AsyncDisposable {
   readonly scopes = new Recent<readonly string[]>(REMEMBERED);
   /** By TLS identity and origin, and by repository besides: what a 401 asked for, so that later requests authenticate at once. */
   readonly challenges = new Recent<Challenge>(REMEMBERED);
-  /** By host, for access without TLS verification only. */
-  readonly schemes = new Recent<"http:" | "https:">(REMEMBERED);
+  readonly schemes = new Schemes();
   readonly #conf: { readonly current: RegistriesConf };
   readonly #egress: EgressRules;
   readonly #connections = new Recent<Connections>(IDENTITIES);

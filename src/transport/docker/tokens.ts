@@ -1,5 +1,7 @@
 // Bearer tokens that are good for a while: asked for once, however many requests want one at the same moment.
 
+import { raceAbort } from "./race-abort.ts";
+
 export interface Token {
   readonly text: string;
   /** Seconds from its issue, as the token service says; 0: it does not say. */
@@ -97,18 +99,5 @@ export class Tokens implements AsyncDisposable {
       if (this.#usable(key) === undefined) this.#entries.delete(key);
     const oldest = this.#entries.keys().next();
     if (this.#entries.size >= LIMIT && !oldest.done) this.#entries.delete(oldest.value);
-  }
-}
-
-/** The promise's outcome, or the signal's reason if that comes first. */
-async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

@@ -88,34 +88,28 @@ export async function* findBlob(
   const at = { side: "destination", phase: "blob", digest: blob.digest } as const;
   const inPlace = (candidate: NamedBlob) =>
     blamed(at, signal, () => destination.findBlob(candidate, signal));
-  const own: Omit<Candidate, "size"> = { ...blob, compression: task.says };
-  const registry = destination.location?.registry;
-  if (mayReuse(own.compression, wish)) {
+  const here = destination.location;
+  const candidates = (await knownOf(task, { source, destination, cache })).filter((candidate) =>
+    mayReuse(candidate.compression ?? task.says, wish),
+  );
+  const isElsewhere = ({ from }: Candidate) =>
+    from !== undefined && from.repository !== here?.repository;
+  const isOwn = ({ digest }: Candidate) => digest === blob.digest;
+  const own = candidates.filter(isOwn);
+  // A mount tells in one request what a look and a mount would tell in two; where the blob is known to be here, looking is enough.
+  if (own.every(isElsewhere)) for (const candidate of own) yield { how: "mount", candidate };
+  if (mayReuse(task.says, wish)) {
     const found = await inPlace(blob);
     if (found !== undefined)
-      return yield { how: "exists", candidate: { ...own, size: found.size } };
-    const from = source.location;
-    if (
-      from !== undefined &&
-      from.registry === registry &&
-      from.repository !== destination.location?.repository &&
-      blob.size !== undefined
-    )
-      yield { how: "mount", candidate: { ...own, size: blob.size, from } };
+      return yield {
+        how: "exists",
+        candidate: { ...blob, compression: task.says, size: found.size },
+      };
   }
-  const candidates = await cache.candidates(blob.digest, {
-    registry,
-    substitutes: task.mayConvert,
-  });
   for (const candidate of candidates) {
-    if (!mayReuse(candidate.compression ?? own.compression, wish)) continue;
-    const isElsewhere =
-      candidate.from !== undefined &&
-      candidate.from.repository !== destination.location?.repository;
-    if (isElsewhere) {
-      if (sameLocation(candidate, source.location) && candidate.digest === blob.digest) continue;
-      yield { how: "mount", candidate };
-    } else if (candidate.digest !== blob.digest) {
+    if (isElsewhere(candidate)) {
+      if (!isOwn(candidate) || !own.every(isElsewhere)) yield { how: "mount", candidate };
+    } else if (!isOwn(candidate)) {
       const found = await inPlace(candidate);
       if (found !== undefined)
         yield { how: "exists", candidate: { ...candidate, size: found.size } };
@@ -123,8 +117,22 @@ export async function* findBlob(
   }
 }
 
-const sameLocation = ({ from }: Candidate, other: Candidate["from"]): boolean =>
-  from?.registry === other?.registry && from?.repository === other?.repository;
+/** Where the blob, or one that may take its place, may be: where it comes from if that is the same registry, then what is remembered. */
+async function knownOf(
+  { blob: { digest, size, ...blob }, says, mayConvert }: BlobTask,
+  { source, destination, cache }: Pick<CopyEnds, "source" | "destination" | "cache">,
+): Promise<readonly Candidate[]> {
+  const registry = destination.location?.registry;
+  const remembered = await cache.candidates(digest, { registry, substitutes: mayConvert });
+  const from = source.location;
+  if (from === undefined || from.registry !== registry || size === undefined) return remembered;
+  const isSource = (candidate: Candidate) =>
+    candidate.digest === digest && candidate.from?.repository === from.repository;
+  return [
+    { ...blob, digest, size, compression: says, from },
+    ...remembered.filter((candidate) => !isSource(candidate)),
+  ];
+}
 
 async function remember(
   { digest, size }: Candidate,

@@ -29,6 +29,23 @@ export async function copyBlobs(
   return outcomes.slice(0, layers.length);
 }
 
+/** The outcomes for an image whose blobs are at the destination, the config's for whoever asks for it later. */
+export function skipBlobs(
+  { ends, options, control: { report }, blobs }: Copy,
+  { layers, config }: Prepared,
+): readonly BlobOutcome[] {
+  const all = unique([...layers, ...(config === undefined ? [] : [config])]);
+  report({ type: "planned", artifacts: all.map(({ artifact }) => artifact) });
+  for (const task of all)
+    report({
+      type: "blob-skipped",
+      artifact: task.artifact,
+      reason: isForeign(task, ends, options) ? "foreign" : "exists",
+    });
+  if (config !== undefined) blobs.set(keyOf(config), Promise.resolve({ update: asItWas(config) }));
+  return layers.map((task) => ({ update: asItWas(task) }));
+}
+
 const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
   ...new Map(blobs.map((task) => [task.blob.digest, task] as const)).values(),
 ];
@@ -40,8 +57,16 @@ export function copyBlobOnce(
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
   const { blobs } = copy;
-  const { blob, artifact, wish, mayConvert, needsDiffId } = task;
-  const key = JSON.stringify([
+  const key = keyOf(task);
+  const begun = blobs.get(key);
+  if (begun !== undefined) return begun;
+  const outcome = copyInTurn(copy, task, signal);
+  blobs.set(key, outcome);
+  return outcome;
+}
+
+const keyOf = ({ blob, artifact, wish, mayConvert, needsDiffId }: BlobTask): string =>
+  JSON.stringify([
     blob.digest,
     artifact.kind,
     blob.mediaType,
@@ -50,12 +75,6 @@ export function copyBlobOnce(
     needsDiffId,
     blob.annotations,
   ]);
-  const begun = blobs.get(key);
-  if (begun !== undefined) return begun;
-  const outcome = copyInTurn(copy, task, signal);
-  blobs.set(key, outcome);
-  return outcome;
-}
 
 /** Again and again, while other copies move the same blob to the same place: whoever waits for them holds no permit. */
 async function copyInTurn(

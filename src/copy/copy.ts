@@ -28,19 +28,23 @@ export async function copyImage(
   const { source, destination } = ends;
   const { signal } = control;
   checkReferrers(options.referrers, destination);
+  const present = presentAt(destination);
+  // Both ends at the same time, where both are sure to be asked.
+  if (options.ifTagExists !== "overwrite" || options.optimizeDestinationImageAlreadyExists)
+    present(signal).catch(() => {});
   const top = await source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
 
   if (options.ifTagExists !== "overwrite") {
-    const present = await destination.findManifest(undefined, signal);
+    const found = await present(signal);
     if (
-      present !== undefined &&
-      decideAboutTag(options.ifTagExists, present.digest, sourceDigest) === "skip"
+      found !== undefined &&
+      decideAboutTag(options.ifTagExists, found.digest, sourceDigest) === "skip"
     ) {
       control.report({ type: "report", message: "Skipping: the tag exists at the destination" });
       return {
-        ...present,
-        ...(present.digest === sourceDigest && { manifest: top }),
+        ...found,
+        ...(found.digest === sourceDigest && { manifest: top }),
         sourceDigest,
         signatures: 0,
         referrers: 0,
@@ -48,7 +52,7 @@ export async function copyImage(
       };
     }
   }
-  const copy = startCopy(ends, options, control, sourceDigest);
+  const copy = startCopy(ends, options, control, sourceDigest, present);
   const { manifest, signatures, skipped } = await copyTop(copy, top, signal);
   if (!skipped) await destination.commit(signal);
   return {
@@ -62,12 +66,19 @@ export async function copyImage(
   };
 }
 
+/** What the destination reference names now; one answer for all who ask. */
+export function presentAt(destination: CopyEnds["destination"]): Copy["present"] {
+  let answer: ReturnType<Copy["present"]> | undefined;
+  return (signal) => (answer ??= destination.findManifest(undefined, signal));
+}
+
 /** What the images of a copy share. */
 export function startCopy(
   ends: CopyEnds,
   options: CopyOptions,
   control: CopyControl,
   sourceDigest: Copy["sourceDigest"],
+  present: Copy["present"],
 ): Copy {
   const { source, destination } = ends;
   // As they are, or they would refer to nothing.
@@ -84,6 +95,7 @@ export function startCopy(
     options,
     control,
     sourceDigest,
+    present,
     parallel: new LocalSemaphore(
       destination.traits.concurrentBlobs ? options.maxParallelDownloads : 1,
     ),

@@ -76,6 +76,8 @@ export interface DestinationTraits {
   readonly signatures: boolean;
   /** Manifests that refer to others can be found here. */
   readonly referrers: boolean;
+  /** An image's manifest is taken only when all blobs that it names are here: where it is, they are. */
+  readonly checksManifests: boolean;
 }
 
 /** Opening one writes nothing; the first put does. What was put is an image only after `commit`. */

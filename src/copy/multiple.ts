@@ -4,34 +4,17 @@ import { CopyError } from "../errors.ts";
 import { editList, type ListOperation } from "../image/manifest/list-edit.ts";
 import { parseList } from "../image/manifest/list.ts";
 import { manifestDigest, type Instance, type RawManifest } from "../image/manifest/manifest.ts";
-import {
-  checkDestinationDigest,
-  chooseListTypes,
-  mayChange,
-  type MayChange,
-  type TypePlan,
-} from "./decide.ts";
+import { checkDestinationDigest, chooseListTypes, mayChange, type MayChange } from "./decide.ts";
 import { group } from "./group.ts";
 import { planInstances, type InstanceOrder } from "./instances.ts";
-import type { Signature } from "./interfaces.ts";
 import { LocalSemaphore } from "./semaphore.ts";
-import { getSignatures, type Copy } from "./prepare.ts";
+import { getSignatures, type Copy, type PreparedList } from "./prepare.ts";
+import { listPresence, rememberWhole } from "./present.ts";
 import { copySingle, putSignatures, type Written } from "./single.ts";
 import { typeByType } from "./type-by-type.ts";
 
 /** Images of a list at once: enough to keep the blobs' permits busy, few enough that manifests do not fill the memory. */
 const IMAGES_AT_ONCE = 4;
-
-/** A list, and all that was decided about it. */
-export interface PreparedList {
-  readonly manifest: RawManifest;
-  readonly signatures: readonly Signature[];
-  readonly may: MayChange;
-  readonly types: TypePlan;
-  readonly orders: readonly InstanceOrder[];
-  /** How many images it names. */
-  readonly count: number;
-}
 
 /** Reads and decides; writes nothing. Plans end here. */
 export async function prepareList(
@@ -79,14 +62,39 @@ export async function copyMultiple(
     control: { report },
   } = copy;
   const prepared = await prepareList(copy, manifest, signal);
-  const { orders, count } = prepared;
+  const presence = await listPresence(copy, prepared, signal);
+  if (presence === "named") {
+    report({ type: "report", message: "Skipping: image list already present at destination" });
+    return { manifest, signatures: 0, skipped: true, zstd: false };
+  }
+  const operations = presence === "here" ? [] : await copyImages(copy, prepared, signal);
+  const list = await writeList(copy, prepared, operations, signal);
+  await rememberWhole(copy, prepared, list);
+  await putSignatures(copy, prepared.signatures, undefined, "Storing list signatures", signal);
+  return {
+    manifest: list,
+    signatures: prepared.signatures.length,
+    skipped: false,
+    zstd: false,
+  };
+}
+
+/** Copies the images, and tells what the list has to say of them. */
+async function copyImages(
+  copy: Copy,
+  { orders, count, may }: PreparedList,
+  signal: AbortSignal,
+): Promise<readonly ListOperation[]> {
+  const {
+    control: { report },
+  } = copy;
   const images = orders.filter((order) => order.type !== "remove");
   report({
     type: "report",
     message: `Copying ${images.length} images generated from ${count} images in list`,
   });
   const atOnce = new LocalSemaphore(IMAGES_AT_ONCE);
-  const copyOnce = imagesOf(copy, prepared.may);
+  const copyOnce = imagesOf(copy, may);
   const operations: (ListOperation | undefined)[] = [];
   // An image's clones come after all images: a layer that a clone has just compressed must not take the place of the image's own.
   for (const wanted of ["copy", "clone"] as const)
@@ -100,24 +108,12 @@ export async function copyMultiple(
                 const verb = order.type === "clone" ? "Replicating" : "Copying";
                 const image = `${order.instance.digest} (${i + 1}/${images.length})`;
                 report({ type: "report", message: `${verb} image ${image}` });
-                operations[i] = operationFor(order, await copyOnce(order, own), prepared.may);
+                operations[i] = operationFor(order, await copyOnce(order, own), may);
               }, either),
       ),
     );
   const removed = orders.filter((order) => order.type === "remove");
-  const list = await writeList(
-    copy,
-    prepared,
-    [...operations.filter((operation) => operation !== undefined), ...removed],
-    signal,
-  );
-  await putSignatures(copy, prepared.signatures, undefined, "Storing list signatures", signal);
-  return {
-    manifest: list,
-    signatures: prepared.signatures.length,
-    skipped: false,
-    zstd: false,
-  };
+  return [...operations.filter((operation) => operation !== undefined), ...removed];
 }
 
 type CopyOrder = Exclude<InstanceOrder, { type: "remove" }>;

@@ -4,7 +4,7 @@ import type { Digest } from "../image/digest.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import type { Platform } from "../image/platform.ts";
 import { findBlob, isForeign } from "./blob.ts";
-import { chooseTarget, startCopy } from "./copy.ts";
+import { chooseTarget, presentAt, startCopy } from "./copy.ts";
 import { decideAboutTag } from "./decide.ts";
 import { group } from "./group.ts";
 import type { CopyControl, CopyEnds } from "./interfaces.ts";
@@ -12,7 +12,7 @@ import { decideConversion } from "./layers.ts";
 import { getInstance, prepareList } from "./multiple.ts";
 import type { CopyOptions } from "./options.ts";
 import { prepareImage, type Copy, type Order, type Prepared } from "./prepare.ts";
-import { isThere } from "./single.ts";
+import { isThere } from "./present.ts";
 import type { Artifact } from "./progress.ts";
 import type { BlobTask } from "./task.ts";
 
@@ -52,7 +52,8 @@ export async function planCopy(
   const { signal } = control;
   const top = await ends.source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
-  const present = await ends.destination.findManifest(undefined, signal);
+  const asked = presentAt(ends.destination);
+  const present = await asked(signal);
   const about = {
     source: { digest: sourceDigest, mediaType: top.mediaType },
     destination: { exists: present !== undefined, digest: present?.digest ?? null },
@@ -64,7 +65,7 @@ export async function planCopy(
       blobs: [],
       bytes: { total: 0, toCopy: 0, toReuse: 0 },
     };
-  const copy = startCopy(ends, options, { ...control, report: () => {} }, sourceDigest);
+  const copy = startCopy(ends, options, { ...control, report: () => {} }, sourceDigest, asked);
   const { manifests, images } = await planTop(copy, top, signal);
   const blobs = await planBlobs(copy, images, signal);
   return { ...about, manifests, blobs, bytes: bytesOf(blobs) };
@@ -214,11 +215,12 @@ async function planBlob(
   const blob = { digest, size, mediaType, kind, from: null };
   if (there) return { ...blob, action: "reuse" };
   if (isForeign(task, ends, options)) return { ...blob, action: "foreign" };
-  for await (const found of findBlob(task, ends, signal)) {
-    if (found.how === "exists") return { ...blob, action: "reuse" };
-    return { ...blob, action: "mount", from: found.candidate.from?.repository ?? null };
+  let mount: BlobPlan | undefined;
+  for await (const { how, candidate } of findBlob(task, ends, signal)) {
+    if (how === "exists") return { ...blob, action: "reuse" };
+    mount ??= { ...blob, action: "mount", from: candidate.from?.repository ?? null };
   }
-  return { ...blob, action: actionOf(task) };
+  return mount ?? { ...blob, action: actionOf(task) };
 }
 
 function bytesOf(blobs: readonly BlobPlan[]): CopyPlan["bytes"] {

@@ -20,8 +20,9 @@ import {
   type MayChange,
   type TypePlan,
 } from "./decide.ts";
-import type { CopyControl, CopyEnds, Semaphore, Signature } from "./interfaces.ts";
+import type { CopyControl, CopyEnds, FoundManifest, Semaphore, Signature } from "./interfaces.ts";
 import type { KnownCompression } from "./blob-info-cache.ts";
+import type { InstanceOrder } from "./instances.ts";
 import type { LayerWish } from "./layers.ts";
 import type { CompressionVariant, CopyOptions } from "./options.ts";
 import type { ReferrerCopy } from "./referrers.ts";
@@ -34,6 +35,8 @@ export interface Copy {
   readonly control: CopyControl;
   /** The digest of what the source reference names. */
   readonly sourceDigest: Digest;
+  /** What the destination reference names; asked once. */
+  readonly present: (signal: AbortSignal) => Promise<FoundManifest | undefined>;
   /** `maxParallelDownloads`; its permit is taken before the shared one, so that a copy that may not go on holds nothing. */
   readonly parallel: Semaphore;
   /** Blobs of this copy that are under way or done: one that several images share is moved once. */
@@ -67,6 +70,17 @@ export interface Prepared extends Order {
   readonly embedded: { readonly repository: string; readonly tag: string } | undefined;
   readonly layers: readonly BlobTask[];
   readonly config: BlobTask | undefined;
+}
+
+/** A list, and all that was decided about it. */
+export interface PreparedList {
+  readonly manifest: RawManifest;
+  readonly signatures: readonly Signature[];
+  readonly may: MayChange;
+  readonly types: TypePlan;
+  readonly orders: readonly InstanceOrder[];
+  /** How many images it names. */
+  readonly count: number;
 }
 
 /** Reads and decides; writes nothing. Throws what the image, the source or a decision refuses. */

@@ -2,10 +2,11 @@
 
 import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
-import { copyBlobs } from "./blobs.ts";
+import { copyBlobs, skipBlobs } from "./blobs.ts";
 import type { Signature } from "./interfaces.ts";
 import { writeImage } from "./manifests.ts";
-import { prepareImage, type Copy, type Order, type Prepared } from "./prepare.ts";
+import { hasBlobs, isThere } from "./present.ts";
+import { prepareImage, type Copy, type Order } from "./prepare.ts";
 
 /** What the destination has now. */
 export interface Written {
@@ -30,8 +31,13 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
       zstd: hasZstd(prepared.layers.map(({ says }) => says)),
     };
   }
-  const outcomes = await copyBlobs(copy, prepared, signal);
-  const written = await writeImage(copy, prepared, outcomes, signal);
+  const isWhole = await hasBlobs(copy, prepared, signal);
+  const outcomes = isWhole ? skipBlobs(copy, prepared) : await copyBlobs(copy, prepared, signal);
+  // An image of a list has no other name than its digest, and has that already.
+  const written =
+    isWhole && instance !== undefined
+      ? { manifest, digest: prepared.digest }
+      : await writeImage(copy, prepared, outcomes, signal);
   await putSignatures(copy, signatures, instance && written.digest, "Storing signatures", signal);
   return {
     manifest: written.manifest,
@@ -43,26 +49,6 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
 
 const hasZstd = (compressions: readonly (string | undefined)[]): boolean =>
   compressions.some((compression) => compression === "zstd" || compression === "zstd:chunked");
-
-/** `optimizeDestinationImageAlreadyExists`: nothing about the image would change, and the destination names it (semantics 2.5). */
-export async function isThere(
-  { ends: { destination }, options }: Copy,
-  { instance, digest, signatures, types, image, embedded, variant }: Prepared,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (
-    !options.optimizeDestinationImageAlreadyExists ||
-    signatures.length > 0 ||
-    types.preferred !== image.mediaType ||
-    embedded !== undefined ||
-    variant !== undefined ||
-    options.forceCompressionFormat ||
-    // What refers to it may be new.
-    (options.referrers && instance === undefined)
-  )
-    return false;
-  return (await destination.findManifest(instance, signal))?.digest === digest;
-}
 
 export async function putSignatures(
   { ends: { destination }, control: { report } }: Copy,

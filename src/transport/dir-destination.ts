@@ -41,6 +41,7 @@ const traitsFor = (access: AccessContext): DestinationTraits => ({
   concurrentBlobs: true,
   signatures: true,
   referrers: false,
+  checksManifests: false,
 });
 
 /** `folder` is a real path; it may be missing, empty, or hold an image that is to be replaced. Throws `path_denied`. */

@@ -34,6 +34,7 @@ const traitsFor = (access: AccessContext): DestinationTraits => ({
   concurrentBlobs: true,
   signatures: false,
   referrers: true,
+  checksManifests: false,
 });
 
 /** `folder` is the layout's real path. Throws `source_not_found`, `manifest_invalid`, `digest_mismatch`, `path_denied`. */

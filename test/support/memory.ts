@@ -72,6 +72,7 @@ export const ANY: DestinationTraits = {
   concurrentBlobs: true,
   signatures: true,
   referrers: false,
+  checksManifests: false,
 };
 
 export class MemoryDestination implements Destination {

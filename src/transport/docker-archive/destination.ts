@@ -24,6 +24,7 @@ const TRAITS: DestinationTraits = {
   concurrentBlobs: false,
   signatures: false,
   referrers: false,
+  checksManifests: false,
 };
 
 /** `path` is a real path; there may be nothing. That something is in the way is told when a blob is looked for. */

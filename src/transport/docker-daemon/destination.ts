@@ -20,6 +20,7 @@ const TRAITS: DestinationTraits = {
   concurrentBlobs: false,
   signatures: false,
   referrers: false,
+  checksManifests: false,
 };
 
 export function openDockerDaemonDestination(

@@ -38,6 +38,7 @@ const TRAITS: DestinationTraits = {
   concurrentBlobs: true,
   signatures: false,
   referrers: true,
+  checksManifests: true,
 };
 
 /** A place for an image in a registry. Opening it asks nothing of the registry. */

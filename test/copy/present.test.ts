@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CopyOptions } from "../../src/copy/options.ts";
+import { MemoryBlobInfoCache } from "../support/blob-info-cache.ts";
+import { copy, type Copied } from "../support/copying.ts";
+import { makeImage, makeList } from "../support/images.ts";
+import { MemoryDestination, MemorySource } from "../support/memory.ts";
+
+const image = makeImage({ layers: 2 });
+const list = makeList([
+  makeImage({ seed: "amd64" }),
+  makeImage({ seed: "arm64", platform: { os: "linux", architecture: "arm64" } }),
+]);
+const [first, second] = list.images;
+const all = { imageListSelection: "all" } as const;
+const here = { registry: "r", repository: "a" };
+
+/** A registry, as far as the engine sees one. */
+const registry = () => new MemoryDestination({ traits: { checksManifests: true }, location: here });
+
+const reasons = ({ events }: Copied) =>
+  events.flatMap((event) => (event.type === "blob-skipped" ? [event.reason] : []));
+
+test("an image whose manifest the registry has gets its tag, and no blob of it is asked for", async () => {
+  const destination = registry();
+  destination.manifests.set(image.digest, image.manifest);
+  const source = new MemorySource(image);
+  const copied = await copy(source, destination);
+  assert.deepEqual(source.asked, []);
+  assert.deepEqual(reasons(copied), ["exists", "exists", "exists"]);
+  assert.deepEqual(destination.log, ["manifest top", "commit"]);
+});
+
+test("where a manifest may be without its blobs, each blob is asked for", async () => {
+  const destination = new MemoryDestination({ location: here });
+  destination.manifests.set(image.digest, image.manifest);
+  const source = new MemorySource(image);
+  await copy(source, destination);
+  assert.equal(source.asked.length, 3);
+});
+
+const CHANGES: readonly (readonly [what: string, options: Partial<CopyOptions>])[] = [
+  [
+    "its manifest becomes another",
+    { forceManifestMimeType: "application/vnd.docker.distribution.manifest.v2+json" },
+  ],
+  ["its layers become others", { forceCompressionFormat: true }],
+];
+for (const [what, options] of CHANGES)
+  test(`an image is copied where ${what}, though its manifest is there`, async () => {
+    const destination = registry();
+    destination.manifests.set(image.digest, image.manifest);
+    const source = new MemorySource(image);
+    const compression = options.forceCompressionFormat === true ? { format: "zstd" as const } : {};
+    await copy(source, destination, options, 100, undefined, { compression });
+    assert.ok(source.asked.length > 0);
+  });
+
+test("an image of a list that is there already is not written again", async () => {
+  const destination = registry();
+  destination.manifests.set(first!.digest, first!.manifest);
+  await copy(new MemorySource(list), destination, all);
+  assert.deepEqual(
+    destination.log.filter((line) => line.startsWith("manifest")),
+    [`manifest ${second!.digest}`, "manifest top"],
+  );
+});
+
+/** Copies the list twice, the second time with `options`; resolves with the instances that were read at the source. */
+async function again(before: Partial<CopyOptions>, options: Partial<CopyOptions>) {
+  const destination = registry();
+  const cache = new MemoryBlobInfoCache();
+  await copy(new MemorySource(list), destination, before, 100, undefined, { cache });
+  destination.manifests.set(list.digest, list.manifest);
+  destination.log.length = 0;
+  const source = new MemorySource(list);
+  const { result } = await copy(source, destination, options, 100, undefined, { cache });
+  return { asked: source.asked.length, skipped: result.skipped, log: destination.log };
+}
+
+test("a list that we have copied with all its images gets its tag, and no image of it is looked at", async () => {
+  const { asked, log } = await again(all, all);
+  assert.deepEqual([asked, log], [0, ["manifest top", "commit"]]);
+});
+
+test("a list of which only some images were copied is not taken for whole", async () => {
+  const some = { imageListSelection: "specific", instances: [first!.digest] } as const;
+  const { asked } = await again(some, all);
+  assert.equal(asked, second!.blobs.size);
+});
+
+test("what is named already is skipped where that was asked for", async () => {
+  const optimize = { ...all, optimizeDestinationImageAlreadyExists: true };
+  const { skipped, log } = await again(all, optimize);
+  assert.deepEqual([skipped, log], [true, []]);
+});
+
+test("a policy sees each image of a list, though the list is there", async () => {
+  const destination = registry();
+  const cache = new MemoryBlobInfoCache();
+  await copy(new MemorySource(list), destination, all, 100, undefined, { cache });
+  destination.manifests.set(list.digest, list.manifest);
+  let checked = 0;
+  const policy = { check: async () => void checked++ };
+  await copy(new MemorySource(list), destination, all, 100, undefined, { cache, policy });
+  assert.equal(checked, list.images.length);
+});
+
+test("a blob that another repository has is mounted without being looked for; where that is refused, it is looked for", async () => {
+  const source = new MemorySource(image, { registry: "r", repository: "b" });
+  const destination = registry();
+  const [mounted, found, moved] = [...image.layers, image.config];
+  destination.mountable.add(mounted!.digest);
+  destination.blobs.set(found!.digest, image.blobs.get(found!.digest)!);
+  const copied = await copy(source, destination);
+  assert.deepEqual(source.asked, [moved!.digest]);
+  assert.deepEqual(reasons(copied).toSorted(), ["exists", "mounted"]);
+});

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { parseAuthFile } from "./host/auth-file.ts";
+import { helperEnvironment } from "./host/credential-helper.ts";
 import { readRegistriesConf } from "./host/registries-conf-reader.ts";
 import { ConfFaults } from "./host/toml-table.ts";
 import type { RegistryFiles } from "./transport/docker/registries.ts";
@@ -41,17 +43,37 @@ export function readApiKeys(path: string, faults: string[]): ReadonlyMap<string,
 /** What is kept of an API key; api/tenants.ts makes the same of the one it is given. */
 const hashOfKey = (key: string): string => createHash("sha256").update(key).digest("hex");
 
-/** What `REGISTRIES_CONF` names. */
-export function readRegistryFiles(path: string | undefined, faults: string[]): RegistryFiles {
-  if (path === undefined) return {};
-  const registriesConf = resolve(path);
+/** What settings name of registries; `env` is what credential helpers may be given of. */
+export function readRegistryFiles(
+  given: { readonly REGISTRIES_CONF?: string; readonly AUTH_FILE?: string },
+  env: NodeJS.ProcessEnv,
+  faults: string[],
+): RegistryFiles {
+  const { REGISTRIES_CONF: conf, AUTH_FILE: auth } = given;
+  if (conf !== undefined) checkRegistriesConf(resolve(conf), faults);
+  if (auth !== undefined) checkAuthFile(auth, faults);
+  return {
+    ...(conf !== undefined && { registriesConf: resolve(conf) }),
+    ...(auth !== undefined && { authFile: { path: resolve(auth), env: helperEnvironment(env) } }),
+  };
+}
+
+function checkRegistriesConf(path: string, faults: string[]): void {
   try {
-    readRegistriesConf(registriesConf);
+    readRegistriesConf(path);
   } catch (error) {
     if (!(error instanceof ConfFaults)) throw error;
     faults.push(...error.faults.map((fault) => `REGISTRIES_CONF names ${fault}`));
   }
-  return { registriesConf };
+}
+
+function checkAuthFile(path: string, faults: string[]): void {
+  const text = readText("AUTH_FILE", path, faults);
+  try {
+    if (text !== undefined) parseAuthFile(text);
+  } catch (error) {
+    faults.push(`AUTH_FILE names ${path}: ${error instanceof Error ? error.message : "unknown"}`);
+  }
 }
 
 /** A file's text; undefined: it is a fault. */

@@ -34,6 +34,7 @@ const Environment = Type.Object({
   ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
+  AUTH_FILE: Type.Optional(Type.String({ description: "a file" })),
   DOCKER_HOST: Type.Optional(Type.String({ description: "where a docker engine is" })),
   DOCKER_CERT_PATH: Type.Optional(Type.String({ description: "a folder" })),
   SECRETS_KEY_FILE: Type.String({
@@ -106,7 +107,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       given.API_KEYS_FILE === undefined ? undefined : readApiKeys(given.API_KEYS_FILE, faults),
     secretsKeys: readParsed("SECRETS_KEY_FILE", given, faults, secretsKeysIn) ?? "",
     egress: readEgress(given, faults),
-    registryFiles: readRegistryFiles(given.REGISTRIES_CONF, faults),
+    registryFiles: readRegistryFiles(given, env, faults),
     docker: dockerOf(given),
     policy: readParsed("POLICY_FILE", given, faults, (text) => parsePolicyFile(Buffer.from(text))),
     blobConcurrency: given.BLOB_CONCURRENCY ?? 0,

@@ -212,3 +212,31 @@ test("what is wrong with registries.conf and its drop-ins is told with everythin
     /REGISTRIES_CONF names .*none: it cannot be read \(ENOENT\)/,
   );
 });
+
+test("an auth file is read at once, and one that is not valid is refused without a word of its secrets", async () => {
+  const path = await file("auth.json", '{"auths":{"a.example":{"auth":"YTpi"}}}');
+  const { registryFiles } = loadConfig({
+    SECRETS_KEY_FILE: join(dir, "secrets"),
+    AUTH_FILE: path,
+    PATH: "/bin",
+    AWS_PROFILE: "images",
+    REDIS_URL: "redis://:m4rk3d@127.0.0.1",
+  });
+  assert.deepEqual(registryFiles.authFile, { path, env: { PATH: "/bin", AWS_PROFILE: "images" } });
+  for (const [text, message] of [
+    ["m4rk3d", /AUTH_FILE names .*: it is not JSON/],
+    ["[]", /not a JSON object/],
+    ['{"auths":[]}', /`auths` is not an object/],
+    ['{"auths":{"a":"m4rk3d"}}', /`auths\["a"\]` is not an object/],
+    ['{"auths":{"a":{"auth":"m4rk3d"}}}', /`auths\["a"\]`: `auth` is not base64/],
+    ['{"auths":{"a":{"auth":7}}}', /must be strings/],
+    ['{"credHelpers":{"a":"../m4rk3d/x"}}', /`credHelpers\["a"\]` must be the end of a program/],
+    ['{"credsStore":"m4rk3d x"}', /`credsStore` must be the end of a program/],
+  ] as const)
+    await assert.rejects(
+      async () => load({ AUTH_FILE: await file("bad-auth.json", text) }),
+      (error: Error) => message.test(error.message) && !error.message.includes("m4rk3d"),
+      text,
+    );
+  assert.throws(() => load({ AUTH_FILE: join(dir, "none") }), /AUTH_FILE names .*ENOENT/);
+});

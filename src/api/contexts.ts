@@ -82,11 +82,14 @@ function isCertificate(pem: string): boolean {
 }
 
 /** How a side is reached, without its secrets, with what an absent field means. */
-export const contextOf = (context: Omit<RequestContext, "auth"> = {}): SideContext => ({
+export const contextOf = (context: RequestContext = {}): SideContext => ({
+  ...(context.auth !== undefined && isEmpty(context.auth) && { anonymous: true }),
   ...(context.tlsVerify !== undefined && { tlsVerify: context.tlsVerify }),
   ...(context.caCertificates !== undefined && { caCertificates: context.caCertificates }),
   ...(context.sharedBlobDir !== undefined && { sharedBlobDir: context.sharedBlobDir }),
 });
+
+const isEmpty = (auth: object): boolean => Object.keys(auth).length === 0;
 
 /** The image of a list that is meant. */
 export const platformOf = ({ os, architecture, variant }: RequestContext = {}): PlatformChoice => ({
@@ -109,13 +112,13 @@ export function secretsOf(request: JobRequest, faults: Fault[]): JobSecrets {
   };
 }
 
-/** Undefined where there are none, or where they are faulty. */
+/** Undefined where there are none, or where they are faulty. An empty object asks to be nobody. */
 export function credentialsOf(
   auth: RequestContext["auth"],
   pointer: string,
   faults: Fault[],
 ): Credentials | undefined {
-  if (auth === undefined) return undefined;
+  if (auth === undefined || isEmpty(auth)) return undefined;
   const { username, password, identityToken, registryToken } = auth;
   for (const [field, value] of Object.entries(auth)) {
     if (hasControl(value))

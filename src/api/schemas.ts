@@ -36,7 +36,7 @@ const Auth = Type.Object(
   {
     ...strict,
     description:
-      "Credentials for a registry: `username` and `password`, or `identityToken`, or `registryToken`, one of the three. They are sealed at rest, come back in no answer, and are forgotten when the job succeeds.",
+      "Credentials for a registry: `username` and `password`, or `identityToken`, or `registryToken`, one of the three. Absent: what the service itself has for the registry, if it has anything (`AUTH_FILE`); `{}`: nobody's. They are sealed at rest, come back in no answer, and are forgotten when the job succeeds.",
   },
 );
 

@@ -14,6 +14,8 @@ export interface SideContext {
   readonly tlsVerify?: boolean;
   /** PEM; added to the system's authorities. */
   readonly caCertificates?: string;
+  /** Nobody's credentials, though the service may have some. */
+  readonly anonymous?: boolean;
   /** Below the data folder: the blobs of several layouts. */
   readonly sharedBlobDir?: string;
 }

@@ -25,6 +25,8 @@ export interface AccessWish extends PlatformChoice {
     | { readonly username: string; readonly password: string }
     | { readonly identityToken: string }
     | { readonly registryToken: string };
+  /** The registry is asked as by nobody, whatever credentials the service has for it. */
+  readonly anonymous?: boolean;
   /**
    * False: certificates are not checked, and plain HTTP is tried where TLS is not spoken. Absent: as the operator's registries.conf has
    * it for the place that is contacted; true where that says nothing.

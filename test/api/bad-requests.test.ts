@@ -124,8 +124,8 @@ const INVALID: readonly (readonly [rule: string, body: unknown, pointers: readon
     ["/sourceContext/auth"],
   ],
   [
-    "credentials are not empty",
-    { ...ORDER, destinationContext: { auth: {} } },
+    "credentials are of one kind",
+    { ...ORDER, destinationContext: { auth: { identityToken: "i", registryToken: "r" } } },
     ["/destinationContext/auth"],
   ],
   [

@@ -100,3 +100,17 @@ test("a shared folder must stay below the data folder", () => {
     assert.deepEqual(faultsOf(side, "oci", { sharedBlobDir: "/data/a" }).faults, []);
   }
 });
+
+test("empty credentials ask to be nobody; absent ones do not, and nothing of either is secret", () => {
+  const of = (sourceContext: object) =>
+    parseOrder(
+      { source: REFERENCES.docker, destination: REFERENCES.docker, sourceContext },
+      [],
+      "/",
+    );
+  const { spec, secrets } = of({ auth: {} });
+  assert.equal(spec.sourceContext.anonymous, true);
+  assert.deepEqual(secrets, {});
+  for (const context of [{}, { auth: { username: "u", password: "p" } }])
+    assert.equal("anonymous" in of(context).spec.sourceContext, false);
+});

@@ -24,6 +24,7 @@ import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
+import { withCredentials } from "./credentials.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
@@ -48,7 +49,10 @@ export async function openDockerDestination(
   signal: AbortSignal,
 ): Promise<Destination> {
   signal.throwIfAborted();
-  return new DockerDestination(reference, accessByName(access, reference));
+  return new DockerDestination(
+    reference,
+    await withCredentials(accessByName(access, reference), reference),
+  );
 }
 
 class DockerDestination implements Destination {

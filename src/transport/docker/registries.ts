@@ -8,6 +8,7 @@ import { Agent } from "undici";
 import { CopyError } from "../../errors.ts";
 import { guardedConnector } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
+import { Keychain, type KeychainSettings } from "../../host/keychain.ts";
 import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
 import { NO_REGISTRIES, type RegistriesConf } from "../../host/registries-conf.ts";
 import type { Challenge } from "./challenge.ts";
@@ -44,6 +45,8 @@ export interface Timing extends StallRule {
 export interface RegistryFiles {
   /** registries.conf; its drop-ins are beside it. */
   readonly registriesConf?: string;
+  /** The service's own credentials. */
+  readonly authFile?: KeychainSettings;
   /** Hears of a change after which a file cannot be used; what it said before stays in force. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -68,6 +71,8 @@ const IDENTITIES = 256;
 /** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
 export class Registries implements AsyncDisposable {
   readonly timing: Timing;
+  /** The operator's credentials; undefined: there are none. */
+  readonly keychain: Keychain | undefined;
   readonly tokens = new Tokens();
   readonly pace: Pace;
   /** By the scopes that we ask for: those that a registry wants besides. */
@@ -88,7 +93,8 @@ export class Registries implements AsyncDisposable {
     files: RegistryFiles = {},
     paces: PaceStore = new LocalPaceStore(),
   ) {
-    const { registriesConf, onFault = () => {} } = files;
+    const { registriesConf, authFile, onFault = () => {} } = files;
+    this.keychain = authFile && new Keychain(authFile, onFault);
     this.#conf =
       registriesConf === undefined
         ? { current: NO_REGISTRIES }

@@ -12,6 +12,7 @@ import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
 import { isEncoded } from "./blob-part.ts";
 import { BlobReader, IDENTITY } from "./blob-reader.ts";
+import { withCredentials } from "./credentials.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessAt, firstThatOpens, pullSourcesFor } from "./mirrors.ts";
 import { Referrers } from "./referrers.ts";
@@ -33,7 +34,7 @@ export async function openDockerSource(
       reference,
       place.reference,
       access,
-      accessAt(access, place, reference),
+      await withCredentials(accessAt(access, place, reference), place.reference),
     );
     if (places.length > 1) await source.getManifest(undefined, signal);
     return source;

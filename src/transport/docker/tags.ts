@@ -4,6 +4,7 @@ import { parseJsonObject } from "../../image/json.ts";
 import { isTag, type DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import type { Reply } from "./answer.ts";
+import { withCredentials } from "./credentials.ts";
 import { accessByName } from "./mirrors.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { nextPage, PAGES } from "./pages.ts";
@@ -22,7 +23,9 @@ export async function listDockerTags(
   access: AccessContext,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const client = new RegistryClient(registry, accessByName(access, { registry, repository }));
+  const name = { registry, repository };
+  const known = await withCredentials(accessByName(access, name), name);
+  const client = new RegistryClient(registry, known);
   const first: Outgoing = {
     method: "GET",
     to: `/v2/${repository}/tags/list`,

@@ -1,0 +1,93 @@
+// The operator's credentials: an auth file that is read again when it changes, and helpers that are not asked for each image.
+
+import { readFileSync } from "node:fs";
+import { CopyError } from "../errors.ts";
+import { findLogin, parseAuthFile, type AuthFile, type Login } from "./auth-file.ts";
+import { askHelper } from "./credential-helper.ts";
+import { stampOf, Watched } from "./watched-file.ts";
+
+export interface KeychainSettings {
+  /** Absolute. */
+  readonly path: string;
+  /** What helper programs get for an environment. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+interface Answer {
+  readonly login: Promise<Login | undefined>;
+  /** ms. */
+  readonly until: number;
+}
+
+/** For so long what a helper has said is not asked again. */
+const KNOWN_MS = 300_000;
+/** Clients name the servers. */
+const ANSWERS = 1_000;
+
+export class Keychain {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #file: Watched<AuthFile>;
+  readonly #now: () => number;
+  readonly #answers = new Map<string, Answer>();
+
+  /**
+   * Reads the file. `onFault` hears, once a change, that it cannot be used as it is now; what it said before stays in force. Throws
+   * where it cannot be used from the start.
+   */
+  constructor(
+    { path, env }: KeychainSettings,
+    onFault: (error: unknown) => void,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#env = env;
+    this.#now = now;
+    this.#file = new Watched({
+      stamp: () => stampOf(path),
+      load: () => {
+        const file = read(path);
+        this.#answers.clear();
+        return file;
+      },
+      onFault,
+    });
+  }
+
+  /**
+   * What is known for a repository of a registry (`host[:port]`, as references have it); undefined: nothing. Throws `internal`, with its
+   * cause for the log, where a helper fails.
+   */
+  async find(registry: string, repository: string): Promise<Login | undefined> {
+    const found = findLogin(this.#file.current, registry, repository);
+    if (found === undefined) return undefined;
+    if ("login" in found) return found.login;
+    try {
+      return await this.#ask(found.helper, found.server);
+    } catch (error) {
+      const what = `the service's own credentials for ${registry} cannot be looked up`;
+      throw new CopyError("internal", what, { registry, phase: "token" }, error);
+    }
+  }
+
+  #ask(helper: string, server: string): Promise<Login | undefined> {
+    const key = `${helper} ${server}`;
+    const known = this.#answers.get(key);
+    if (known !== undefined && this.#now() < known.until) return known.login;
+    const login = askHelper(helper, server, this.#env);
+    this.#answers.delete(key);
+    this.#answers.set(key, { login, until: this.#now() + KNOWN_MS });
+    const oldest = this.#answers.keys().next();
+    if (this.#answers.size > ANSWERS && !oldest.done) this.#answers.delete(oldest.value);
+    login.catch(() => {
+      if (this.#answers.get(key)?.login === login) this.#answers.delete(key);
+    });
+    return login;
+  }
+}
+
+function read(path: string): AuthFile {
+  try {
+    return parseAuthFile(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Error(`AUTH_FILE names ${path}: ${error instanceof Error ? error.message : ""}`);
+  }
+}

@@ -4,10 +4,11 @@ import type { NamedBlob } from "../image/blob-info.ts";
 import type { LayerUpdate } from "../image/manifest/updates.ts";
 import { blamed } from "./blame.ts";
 import type { Candidate, KnownCompression } from "./blob-info-cache.ts";
-import type { CopyControl, CopyEnds } from "./interfaces.ts";
+import type { CopyEnds } from "./interfaces.ts";
 import { mayReuse, staysForeign } from "./layers.ts";
 import { moveBlob } from "./move.ts";
 import type { CopyOptions } from "./options.ts";
+import type { Copy } from "./prepare.ts";
 import { annotationsOf, type BlobOutcome, type BlobTask } from "./task.ts";
 
 /** How a blob need not be moved; `mount`: if the registry agrees. */
@@ -24,21 +25,23 @@ export const isForeign = (
 ): boolean =>
   artifact.kind === "layer" && !needsDiffId && staysForeign(blob, destination.traits, options);
 
+/** "unless empty": where nothing is at the destination, a blob that is not known to be there is not looked for. */
+export type Look = "always" | "unless empty";
+
 /**
  * Sees to it that the destination has the blob, or another compression of its content, and reports how. Called with a permit.
  * Undefined: another copy moves it now; once that has ended it is to be looked for again.
  */
 export async function copyBlob(
   task: BlobTask,
-  ends: CopyEnds,
-  options: CopyOptions,
-  { report, flight }: Pick<CopyControl, "report" | "flight">,
+  { ends, options, control: { report, flight } }: Pick<Copy, "ends" | "options" | "control">,
+  look: Look,
   signal: AbortSignal,
 ): Promise<BlobOutcome | undefined> {
   const { blob, artifact } = task;
   const at = { side: "destination", phase: "blob", digest: blob.digest } as const;
   let mayMount = true;
-  for await (const found of findBlob(task, ends, signal)) {
+  for await (const found of findBlob(task, ends, look, signal)) {
     const { candidate } = found;
     const { from } = candidate;
     if (found.how === "mount") {
@@ -80,6 +83,7 @@ export function placeOf({ blob }: BlobTask, { destination }: CopyEnds): string |
 export async function* findBlob(
   task: BlobTask,
   { source, destination, cache }: CopyEnds,
+  look: Look,
   signal: AbortSignal,
 ): AsyncGenerator<Found, void, void> {
   const { blob, wish } = task;
@@ -97,8 +101,10 @@ export async function* findBlob(
   const isOwn = ({ digest }: Candidate) => digest === blob.digest;
   const own = candidates.filter(isOwn);
   // A mount tells in one request what a look and a mount would tell in two; where the blob is known to be here, looking is enough.
-  if (own.every(isElsewhere)) for (const candidate of own) yield { how: "mount", candidate };
-  if (mayReuse(task.says, wish)) {
+  const isExpected = !own.every(isElsewhere);
+  if (!isExpected) for (const candidate of own) yield { how: "mount", candidate };
+  const mayLook = isExpected || look === "always" || (await destination.isEmpty?.(signal)) !== true;
+  if (mayLook && mayReuse(task.says, wish)) {
     const found = await inPlace(blob);
     if (found !== undefined)
       return yield {
@@ -108,7 +114,7 @@ export async function* findBlob(
   }
   for (const candidate of candidates) {
     if (isElsewhere(candidate)) {
-      if (!isOwn(candidate) || !own.every(isElsewhere)) yield { how: "mount", candidate };
+      if (!isOwn(candidate) || isExpected) yield { how: "mount", candidate };
     } else if (!isOwn(candidate)) {
       const found = await inPlace(candidate);
       if (found !== undefined)

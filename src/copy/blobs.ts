@@ -1,6 +1,6 @@
 // The blobs of an image side by side, under the limits of the copy and of the cluster.
 
-import { asItWas, copyBlob, isForeign, placeOf } from "./blob.ts";
+import { asItWas, copyBlob, isForeign, placeOf, type Look } from "./blob.ts";
 import { group } from "./group.ts";
 import type { Copy, Prepared } from "./prepare.ts";
 import type { BlobOutcome, BlobTask } from "./task.ts";
@@ -23,7 +23,7 @@ export async function copyBlobs(
   await group(
     signal,
     blobs.map((blob, i) => async (either) => {
-      outcomes[i] = await copyBlobOnce(copy, blob, either);
+      outcomes[i] = await copyBlobOnce(copy, blob, lookFor(blobs.length), either);
     }),
   );
   return outcomes.slice(0, layers.length);
@@ -46,6 +46,11 @@ export function skipBlobs(
   return layers.map((task) => ({ update: asItWas(task) }));
 }
 
+/** From so many on it pays to ask once whether anything is there, before each is looked for. */
+const MANY = 3;
+
+export const lookFor = (blobs: number): Look => (blobs < MANY ? "always" : "unless empty");
+
 const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
   ...new Map(blobs.map((task) => [task.blob.digest, task] as const)).values(),
 ];
@@ -54,13 +59,14 @@ const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
 export function copyBlobOnce(
   copy: Copy,
   task: BlobTask,
+  look: Look,
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
   const { blobs } = copy;
   const key = keyOf(task);
   const begun = blobs.get(key);
   if (begun !== undefined) return begun;
-  const outcome = copyInTurn(copy, task, signal);
+  const outcome = copyInTurn(copy, task, look, signal);
   blobs.set(key, outcome);
   return outcome;
 }
@@ -78,10 +84,12 @@ const keyOf = ({ blob, artifact, wish, mayConvert, needsDiffId }: BlobTask): str
 
 /** Again and again, while other copies move the same blob to the same place: whoever waits for them holds no permit. */
 async function copyInTurn(
-  { ends, options, control, parallel }: Copy,
+  copy: Copy,
   task: BlobTask,
+  look: Look,
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
+  const { ends, options, control, parallel } = copy;
   const { artifact } = task;
   if (isForeign(task, ends, options)) {
     control.report({ type: "blob-skipped", artifact, reason: "foreign" });
@@ -91,10 +99,9 @@ async function copyInTurn(
     type: "report",
     message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${artifact.digest}`,
   });
-  for (;;) {
+  for (let looking = look; ; looking = "always") {
     const outcome = await parallel.run(
-      (own) =>
-        control.blobs.run((permitted) => copyBlob(task, ends, options, control, permitted), own),
+      (own) => control.blobs.run((permitted) => copyBlob(task, copy, looking, permitted), own),
       signal,
     );
     if (outcome !== undefined) return outcome;

@@ -96,6 +96,11 @@ export interface Destination extends AsyncDisposable {
     instance: Digest | undefined,
     signal: AbortSignal,
   ): Promise<FoundManifest | undefined>;
+  /**
+   * True: nothing was there when it was first asked, so that blobs need not be looked for one by one. False where that is not sure.
+   * Absent: looking costs nothing. Writes nothing.
+   */
+  isEmpty?(signal: AbortSignal): Promise<boolean>;
   /** The blob, if the destination itself has it, with its size. Writes nothing. */
   findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined>;
   /** Takes over a blob of another repository of the same registry. False where the registry would rather have the bytes. */

@@ -108,7 +108,8 @@ async function putConfig(
     control: { report },
   } = copy;
   if (edited.config === undefined) {
-    if (config !== undefined && !isSchema1(type)) await copyBlobOnce(copy, config, signal);
+    if (config !== undefined && !isSchema1(type))
+      await copyBlobOnce(copy, config, "always", signal);
     return;
   }
   const { descriptor, bytes } = edited.config;

@@ -3,7 +3,8 @@
 import type { Digest } from "../image/digest.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import type { Platform } from "../image/platform.ts";
-import { findBlob, isForeign } from "./blob.ts";
+import { findBlob, isForeign, type Look } from "./blob.ts";
+import { lookFor } from "./blobs.ts";
 import { chooseTarget, presentAt, startCopy } from "./copy.ts";
 import { decideAboutTag } from "./decide.ts";
 import { group } from "./group.ts";
@@ -195,7 +196,14 @@ async function planBlobs(
           parallel.run(
             (own) =>
               control.blobs.run(async (permitted) => {
-                plans[i] = await planBlob(task, there, ends, options, permitted);
+                plans[i] = await planBlob(
+                  task,
+                  there,
+                  lookFor(tasks.size),
+                  ends,
+                  options,
+                  permitted,
+                );
               }, own),
             either,
           ),
@@ -207,6 +215,7 @@ async function planBlobs(
 async function planBlob(
   task: BlobTask,
   there: boolean,
+  look: Look,
   ends: CopyEnds,
   options: CopyOptions,
   signal: AbortSignal,
@@ -216,7 +225,7 @@ async function planBlob(
   if (there) return { ...blob, action: "reuse" };
   if (isForeign(task, ends, options)) return { ...blob, action: "foreign" };
   let mount: BlobPlan | undefined;
-  for await (const { how, candidate } of findBlob(task, ends, signal)) {
+  for await (const { how, candidate } of findBlob(task, ends, look, signal)) {
     if (how === "exists") return { ...blob, action: "reuse" };
     mount ??= { ...blob, action: "mount", from: candidate.from?.repository ?? null };
   }

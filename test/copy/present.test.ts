@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { copyImage } from "../../src/copy/copy.ts";
+import type { Flight } from "../../src/copy/interfaces.ts";
 import type { CopyOptions } from "../../src/copy/options.ts";
+import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import { MemoryBlobInfoCache } from "../support/blob-info-cache.ts";
-import { copy, type Copied } from "../support/copying.ts";
+import { never } from "../support/bytes.ts";
+import { copy, host, type Copied } from "../support/copying.ts";
 import { makeImage, makeList } from "../support/images.ts";
 import { MemoryDestination, MemorySource } from "../support/memory.ts";
+import { DEFAULTS } from "../support/options.ts";
 
 const image = makeImage({ layers: 2 });
 const list = makeList([
@@ -104,6 +109,30 @@ test("a policy sees each image of a list, though the list is there", async () =>
   const policy = { check: async () => void checked++ };
   await copy(new MemorySource(list), destination, all, 100, undefined, { cache, policy });
   assert.equal(checked, list.images.length);
+});
+
+test("in an empty place a blob is looked for only where it is known to be, or another copy was waited for", async () => {
+  const big = makeImage({ layers: [40_000, 40_001, 40_002] });
+  const [known, waited] = big.layers;
+  const looked: string[] = [];
+  const destination = Object.assign(registry(), { isEmpty: async () => true });
+  const findBlob = destination.findBlob.bind(destination);
+  destination.findBlob = async (blob) => {
+    looked.push(blob.digest);
+    return findBlob(blob);
+  };
+  const cache = new MemoryBlobInfoCache();
+  await cache.record({ digest: known!.digest, size: known!.size, at: here });
+  let isBusy = true;
+  const flight = (place: string): Flight => ({
+    lead: async (task) => (isBusy && place.endsWith(waited!.digest) ? undefined : task()),
+    ended: async () => void (isBusy = false),
+  });
+  const ends = { source: new MemorySource(big), destination, platform: {}, host, compression: {} };
+  const control = { blobs: new LocalSemaphore(9), flight, report: () => {}, signal: never };
+  await copyImage({ ...ends, cache }, DEFAULTS, control);
+  assert.deepEqual(looked.toSorted(), [known!.digest, waited!.digest].toSorted());
+  assert.equal(destination.blobs.size, 4);
 });
 
 test("a blob that another repository has is mounted without being looked for; where that is refused, it is looked for", async () => {

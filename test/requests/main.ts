@@ -16,11 +16,14 @@ them beside other programs, as far as they are on PATH, and writes this page; \`
 
 - A manifest that the destination has by its digest has its blobs: one \`HEAD\` instead of one a blob. A list is taken for whole there
   only where a copy of ours has made it so: registries take lists of images that they do not have.
+- Before many blobs are looked for, the registry is asked once whether it knows the repository; in a new one nothing is looked for but what
+  a copy of ours has put there.
 - A blob that another repository of the registry is known to have is mounted without being looked for.
 - No \`/v2/\` is asked, unless certificates do not matter and TLS is spoken, or a registry says nothing when it refuses.
 - With \`optimizeDestinationImageAlreadyExists\`, what is unchanged costs two requests, at the same time.
 
-Ten layers cost four requests each, and the config: \`GET\` at the source, \`HEAD\`, \`POST\` and \`PUT\` at the destination.
+Ten layers and a config cost three requests each in a new repository: \`GET\` at the source, \`POST\` and \`PUT\` at the destination; a
+\`HEAD\` more in one that has others.
 `;
 
 const today = new Date().toISOString().slice(0, 10);

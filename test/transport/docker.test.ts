@@ -257,3 +257,27 @@ test("an abort ends a download and an upload, and is the error", async (t) => {
   await assert.rejects(put, reason);
   assert.equal(registry.openUploads, 0);
 });
+
+for (const [what, fault, isEmpty] of [
+  ["a repository that the registry does not know", undefined, true],
+  ["one that must not be looked at", { status: 403 }, false],
+  ["one of a registry that fails", { status: 500 }, false],
+] as const)
+  test(`${what} ${isEmpty ? "is" : "does not count as"} empty`, async (t) => {
+    await using registry = await startRegistry();
+    if (fault !== undefined) registry.fail("GET tags", fault);
+    const at = { registries: registriesFor(t) };
+    await using destination = await openDestination(`${registry.host}/a:v1`, at);
+    assert.equal(await destination.isEmpty?.(never), isEmpty);
+  });
+
+test("a repository that has a tag is not empty, and is never asked again", async (t) => {
+  await using registry = await startRegistry();
+  registry.put("a", "v1", makeImage());
+  const at = { registries: registriesFor(t) };
+  for (let copies = 0; copies < 3; copies++) {
+    await using destination = await openDestination(`${registry.host}/a:v2`, at);
+    assert.equal(await destination.isEmpty?.(never), false);
+  }
+  assert.equal(registry.requests.length, 1);
+});

@@ -64,7 +64,8 @@ for (const [what, repeated, words, most] of cases)
     const before = process.memoryUsage().rss;
     await assert.rejects(() => open(file), failure("manifest_invalid", words));
     assert.ok(read() < most, `${read()} bytes were read`);
-    assert.ok(process.memoryUsage().rss - before < 64 * 2 ** 20);
+    // What is kept is some 30 MiB at most; the rest is what the collector has not come to yet. All of it would be gigabytes.
+    assert.ok(process.memoryUsage().rss - before < 128 * 2 ** 20);
   });
 
 test("a hundred thousand members are not too many", async () => {

@@ -54,7 +54,7 @@ test("what one tenant has in a private repository is neither mounted for another
   const unknown = makeImage({ seed: "unknown" });
   from.put("other", "1", unknown);
   const before_ = shared.requests.length;
-  await copied("bob", `docker://${from.host}/other:1`, `docker://${shared.host}/bob/own:2`);
+  await copied("bob", `docker://${from.host}/other:1`, `docker://${shared.host}/bob/new:1`);
   const unknownAsked = askedSince(shared, before_);
   for (const method of ["HEAD", "GET", "POST", "PUT"])
     assert.equal(

@@ -65,6 +65,8 @@ class DockerDestination implements Destination {
   readonly #client: RegistryClient;
   readonly #uploads: Uploads;
   readonly #referrers: ReferrerWriter;
+  readonly #access: AccessContext;
+  #empty: Promise<boolean> | undefined;
   /** Begun where a registry answered a mount with a session: the blob's bytes go there. */
   readonly #sessions = new Map<Digest, Session>();
 
@@ -74,6 +76,7 @@ class DockerDestination implements Destination {
     this.dockerReference = reference;
     this.location = { registry: reference.registry, repository: reference.repository };
     this.#reference = reference;
+    this.#access = access;
     this.#client = new RegistryClient(reference.registry, access);
     this.#uploads = new Uploads(this.#client, reference.repository);
     this.#referrers = new ReferrerWriter({
@@ -107,6 +110,28 @@ class DockerDestination implements Destination {
     if (whole.status !== 200) throw this.#client.refusal(whole, out);
     const mediaType = servedType(whole);
     return { digest: manifestDigest({ bytes: whole.body, mediaType }), mediaType };
+  }
+
+  /** A repository of which the registry knows nothing; asked once, and no more once something was there. Where it fails, it is not empty. */
+  isEmpty(signal: AbortSignal): Promise<boolean> {
+    this.#empty ??= this.#askEmpty(signal).catch((error: unknown) => {
+      if (error instanceof CopyError && !signal.aborted) return false;
+      this.#empty = undefined;
+      throw error;
+    });
+    return this.#empty;
+  }
+
+  async #askEmpty(signal: AbortSignal): Promise<boolean> {
+    const { filled } = this.#access.registries;
+    const { registry, repository } = this.#reference;
+    const place = `${registry}/${repository}`;
+    if (filled.get(place) === true) return false;
+    const to = `/v2/${repository}/tags/list?n=1`;
+    const out: Outgoing = { method: "GET", to, scopes: this.#scopes, phase: "tags" };
+    const { status } = await this.#client.send(out, signal);
+    if (status === 200) filled.set(place, true);
+    return status === 404;
   }
 
   async findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined> {

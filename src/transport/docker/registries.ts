@@ -80,6 +80,8 @@ export class Registries implements AsyncDisposable {
   /** By TLS identity and origin, and by repository besides: what a 401 asked for, so that later requests authenticate at once. */
   readonly challenges = new Recent<Challenge>(REMEMBERED);
   readonly schemes = new Schemes();
+  /** Repositories, as `registry/repository`, that are known to have tags. */
+  readonly filled = new Recent<true>(REMEMBERED);
   readonly #conf: { readonly current: RegistriesConf };
   readonly #egress: EgressRules;
   readonly #connections = new Recent<Connections>(IDENTITIES);

@@ -21,7 +21,7 @@ const READERS: ReadonlyMap<string, string> = new Map([
 const CONNECTORS: ReadonlyMap<string, string> = new Map([
   ["src/host/connector.ts", "whom the egress rule allows"],
   ["src/transport/docker-daemon/engine.ts", "the operator's own docker engine"],
-  ["src/transport/docker/registries.ts", "the same, with pools over that connector"],
+  ["src/transport/docker/connections.ts", "the same, with pools over that connector"],
 ]);
 const CONNECTS =
   /\bnew (Agent|Pool|Client|ProxyAgent|WebSocket|EventSource)\(|\bbuildConnector\(|(?<![.#\w])fetch\(["`]|from "node:(http|https|http2|dgram)"|\b(net|tls)\.connect\(/;
@@ -195,7 +195,7 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   "node:https": [],
   "node:http2": [],
   "node:dgram": [],
-  undici: [],
+  undici: ["errors"],
 };
 
 /** Names that a file imports of such a module, and that may open a connection. */

@@ -108,9 +108,10 @@ async function download(
   const blame = blameOf(first, blob, access);
   const { registries } = access;
   const headers = { "user-agent": "transship", ...asked };
-  const answerMs = registries.timing.stallMs;
+  const { timing } = registries;
+  const known = { headers, answerMs: timing.stallMs, stall: timing, expects: blob.size ?? 0 };
   const ask = (url: URL) =>
-    registries.connections(access).request({ method: "GET", url, headers, answerMs }, signal);
+    registries.connections(access).request({ method: "GET", url, ...known }, signal);
   const broken = (what: string) =>
     new CopyError("source_not_found", `${first.host} ${what}`, blame);
   const once = async () => {

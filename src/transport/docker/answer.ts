@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly answerMs?: number;
   /** What both bodies are held to, the request's (Bytes) and the answer's; absent: there is no limit. */
   readonly stall?: StallRule;
+  /** Bytes of the answer's body, as far as they are known. */
+  readonly expects?: number;
 }
 
 /** An answer that was read to its end, or to the limit that was set. */

@@ -1,14 +1,42 @@
 // The connections of one identity, and which way an exchange takes over them.
 
-import type { Agent } from "undici";
+import { Agent } from "undici";
+import type { Bytes } from "../../bytes.ts";
+import { asConnector, type Dial } from "../../host/connector.ts";
 import type { Answer, HttpRequest } from "./answer.ts";
 import { exchange } from "./undici.ts";
+import type { Slabs } from "./wire/slabs.ts";
+import { Wires } from "./wire/wires.ts";
+
+/** Bytes of a body from which on a wire is worth its connection. */
+const LARGE = 1024 * 1024;
+/** Idle connections are closed after so many ms, or before that if the registry says so. */
+const IDLE_MS = 30_000;
+/** Sockets to one origin; how many blobs move at once is the semaphore's business. */
+const CONNECTIONS = 128;
+
+export interface ConnectionsOptions {
+  readonly dial: Dial;
+  /** Undefined: everything takes the way of small bodies. */
+  readonly slabs: Slabs | undefined;
+  /** A body in which nothing moves for so many ms is given up. */
+  readonly stallMs: number;
+}
 
 export class Connections {
   readonly #agent: Agent;
+  readonly #wires: Wires | undefined;
 
-  constructor(agent: Agent) {
-    this.#agent = agent;
+  constructor({ dial, slabs, stallMs }: ConnectionsOptions) {
+    this.#wires = slabs && new Wires(dial, slabs);
+    this.#agent = new Agent({
+      allowH2: false,
+      connections: CONNECTIONS,
+      keepAliveTimeout: IDLE_MS,
+      headersTimeout: stallMs,
+      bodyTimeout: stallMs,
+      connect: asConnector(dial),
+    });
   }
 
   /**
@@ -16,16 +44,27 @@ export class Connections {
    * else with the network's (failures.ts), or `signal`'s reason.
    */
   request(request: HttpRequest, signal: AbortSignal): Promise<Answer> {
-    return exchange(this.#agent, request, signal);
+    const { body, ...rest } = request;
+    if (this.#wires === undefined || Buffer.isBuffer(body) || bytesOf({ ...rest, body }) < LARGE)
+      return exchange(this.#agent, request, signal);
+    return this.#wires.exchange(body === undefined ? rest : { ...rest, body }, signal);
   }
 
   /** Resolves once what is under way has ended. */
-  close(): Promise<void> {
-    return this.#agent.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.close(), this.#wires?.close()]);
   }
 
   /** Ends everything; what is still under way fails. */
-  destroy(): Promise<void> {
-    return this.#agent.destroy();
+  async destroy(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#wires?.destroy()]);
   }
 }
+
+/** How large a body is, as far as that is known before it comes. */
+const bytesOf = ({
+  body,
+  headers,
+  expects = 0,
+}: Pick<HttpRequest, "headers" | "expects"> & { readonly body: Bytes | undefined }): number =>
+  body === undefined ? expects : Number(headers["content-length"] ?? 0);

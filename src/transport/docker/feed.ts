@@ -3,6 +3,12 @@
 import type { Bytes } from "../../bytes.ts";
 import type { StallWatch } from "./stall-watch.ts";
 
+/**
+ * Bytes of a chunk after which the next one is asked for only when the system has it. A socket buffers smaller ones: they are copied, for
+ * what was lent is used again once it is released.
+ */
+const SMALL = 128 * 1024;
+
 interface Lent {
   readonly chunk: Buffer;
   readonly release: () => void;
@@ -63,7 +69,7 @@ export class Feed implements AsyncIterable<Buffer> {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#watch.start();
-      yield next.chunk;
+      yield next.chunk.length < SMALL ? Buffer.from(next.chunk) : next.chunk;
       this.#watch.moved(next.chunk.length);
       this.#watch.rest();
       next.release();

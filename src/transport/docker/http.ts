@@ -14,7 +14,7 @@ import type { Timing } from "./registries.ts";
 import { sendAgain } from "./retry.ts";
 import type { Scheme } from "./schemes.ts";
 
-export interface Outgoing extends Pick<HttpRequest, "method"> {
+export interface Outgoing extends Pick<HttpRequest, "method" | "expects"> {
   /** A path of the registry, or the address of an upload. */
   readonly to: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
@@ -204,17 +204,16 @@ export class RegistryClient {
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { method, url, body } = request;
     const { registries } = this.#access;
+    const { timing } = registries;
     const headers = {
       "user-agent": "transship",
       ...request.headers,
       ...(authorization !== undefined && { authorization }),
     };
-    const streams = body !== undefined && !Buffer.isBuffer(body);
-    const answerMs = streams ? registries.timing.storeMs : registries.timing.stallMs;
-    const stall = registries.timing;
-    const out = { method, url, headers, answerMs, stall, ...(body !== undefined && { body }) };
+    const streams = request.body !== undefined && !Buffer.isBuffer(request.body);
+    const answerMs = streams ? timing.storeMs : timing.stallMs;
+    const out = { ...request, headers, answerMs, stall: timing };
     return registries.connections(this.#access).request(out, signal);
   }
 

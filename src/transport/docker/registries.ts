@@ -4,9 +4,8 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { createSecureContext, getCACertificates } from "node:tls";
-import { Agent } from "undici";
 import { CopyError } from "../../errors.ts";
-import { guardedConnector } from "../../host/connector.ts";
+import { dialler } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
 import { Keychain, type KeychainSettings } from "../../host/keychain.ts";
 import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
@@ -18,6 +17,7 @@ import type { StallRule } from "./stall-watch.ts";
 import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { Tokens } from "./tokens.ts";
+import { Slabs } from "./wire/slabs.ts";
 
 /** What decides whether a peer's certificate is accepted. */
 export interface TlsIdentity {
@@ -59,10 +59,6 @@ const TIMING: Timing = {
   breakMs: 500,
 };
 const CONNECT_MS = 30_000;
-/** Idle connections are closed after so many ms, or before that if the registry says so. */
-const IDLE_MS = 30_000;
-/** Sockets to one origin; how many blobs move at once is the semaphore's business. */
-const CONNECTIONS = 128;
 /** Entries of each of the maps below: clients choose hosts and certificates. */
 const REMEMBERED = 1_000;
 /** Identities whose connections are kept. */
@@ -84,16 +80,18 @@ export class Registries implements AsyncDisposable {
   readonly filled = new Recent<true>(REMEMBERED);
   readonly #conf: { readonly current: RegistriesConf };
   readonly #egress: EgressRules;
+  readonly #slabs: Slabs | undefined;
   readonly #connections = new Recent<Connections>(IDENTITIES);
   /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
-  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. */
+  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. `wire`: large bodies have a way of their own. */
   constructor(
     egress: EgressRules,
     timing: Partial<Timing> = {},
     files: RegistryFiles = {},
     paces: PaceStore = new LocalPaceStore(),
+    { wire = true } = {},
   ) {
     const { registriesConf, authFile, onFault = () => {} } = files;
     this.keychain = authFile && new Keychain(authFile, onFault);
@@ -102,6 +100,7 @@ export class Registries implements AsyncDisposable {
         ? { current: NO_REGISTRIES }
         : watchRegistriesConf(registriesConf, onFault);
     this.#egress = egress;
+    this.#slabs = wire ? new Slabs() : undefined;
     this.pace = new Pace(paces);
     this.timing = { ...TIMING, ...timing };
   }
@@ -116,7 +115,7 @@ export class Registries implements AsyncDisposable {
     const key = `${tlsKey(identity)} ${credentialsKey(identity)}`;
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const opened = new Connections(this.#open(identity));
+    const opened = this.#open(identity);
     const old = this.#connections.set(key, opened);
     if (old !== undefined) {
       const closed = old.close().finally(() => this.#closing.delete(closed));
@@ -132,21 +131,13 @@ export class Registries implements AsyncDisposable {
     await Promise.all(this.#closing);
   }
 
-  #open({ tlsVerify, caCertificates }: TlsIdentity): Agent {
-    return new Agent({
-      // Bulk bytes are slower over HTTP/2: one connection's flow control for all blobs.
-      allowH2: false,
-      connections: CONNECTIONS,
-      keepAliveTimeout: IDLE_MS,
-      headersTimeout: this.timing.stallMs,
-      bodyTimeout: this.timing.stallMs,
-      connect: guardedConnector(this.#egress, {
-        allowH2: false,
-        timeout: CONNECT_MS,
-        rejectUnauthorized: tlsVerify !== false,
-        ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
-      }),
+  #open({ tlsVerify, caCertificates }: TlsIdentity): Connections {
+    const dial = dialler(this.#egress, {
+      timeout: CONNECT_MS,
+      rejectUnauthorized: tlsVerify !== false,
+      ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
     });
+    return new Connections({ dial, slabs: this.#slabs, stallMs: this.timing.stallMs });
   }
 }
 

@@ -140,6 +140,7 @@ class DockerSource implements Source {
       scopes: this.#scopes,
       phase: "blob",
       digest,
+      ...(size !== undefined && { expects: size }),
     };
     return new BlobReader(
       {

@@ -120,6 +120,11 @@ export const Job = Type.Object(
     createdAt: time("When it was accepted."),
     startedAt: nullable(time("When its first run began.")),
     finishedAt: nullable(time("When it ended.")),
+    parkedUntil: nullable(
+      time(
+        "A queued job waits until then because a registry asks to be left alone, or has few pulls left; `error` says which. It costs no attempt.",
+      ),
+    ),
     progress: Type.Ref("Progress#"),
     result: nullable(Type.Ref("Result#")),
     error: nullable(Type.Ref("Problem#")),

@@ -48,7 +48,7 @@ const MESSAGES = [
   ),
   message(
     "StateEvent",
-    "A change of `status`; `succeeded`, `failed` and `canceled` are a job's last. `retrying`: a run failed and another one will come.",
+    "A change of `status`; `succeeded`, `failed` and `canceled` are a job's last. `retrying`: a run failed, or a registry asked to be left alone (`parkedUntil`), and another run will come.",
     ["queued", "active", "retrying", "succeeded", "failed", "canceled"],
     { job },
   ),

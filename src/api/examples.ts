@@ -56,6 +56,7 @@ export const JOB: JobView = {
   createdAt: "2026-01-01T00:00:00.000Z",
   startedAt: "2026-01-01T00:00:00.250Z",
   finishedAt: "2026-01-01T00:00:03.250Z",
+  parkedUntil: null,
   progress: {
     bytesTotal: 31_457_280,
     bytesDone: 31_457_280,

@@ -9,6 +9,7 @@ import { Bell } from "../jobs/bell.ts";
 import { RedisBlobInfoCache } from "../jobs/blob-info-cache.ts";
 import { Events } from "../jobs/events.ts";
 import { JobQueue } from "../jobs/queue.ts";
+import { RedisPaceStore } from "../jobs/redis-pace.ts";
 import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { connect } from "../jobs/redis.ts";
 import { Sealer } from "../jobs/secrets.ts";
@@ -57,6 +58,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
           "a file cannot be used as it is now: what it said before stays in force",
         ),
     },
+    new RedisPaceStore(redis, sealer),
   );
   const engine = new DockerEngine(config.docker);
   const semaphores = new RedisSemaphores({ redis, subscriber });

@@ -43,6 +43,8 @@ export function created(id: string, tenant: string, spec: JobSpec, now: string):
     createdAt: now,
     startedAt: null,
     finishedAt: null,
+    parkedUntil: null,
+    parkedSince: null,
     progress: NO_PROGRESS,
     result: null,
     error: null,
@@ -107,6 +109,21 @@ export const failed = (record: JobRecord, error: Problem, now: string): Change =
 export const retrying = (record: JobRecord, error: Problem): Change =>
   become(record, "queued", { owner: null, error, moving: false }, "retrying");
 
+/** A registry wants to be left alone. Nothing has failed: the job waits with no worker, and the attempt begins anew. */
+export const parked = (record: JobRecord, error: Problem, until: string, now: string): Change =>
+  become(
+    record,
+    "queued",
+    {
+      owner: null,
+      error,
+      moving: false,
+      parkedUntil: until,
+      parkedSince: record.parkedSince ?? now,
+    },
+    "retrying",
+  );
+
 /** A worker that is shutting down gives the job back. */
 export const handedBack = (record: JobRecord): Change =>
   become(record, "queued", { owner: null, moving: false });
@@ -130,6 +147,7 @@ export function rerun(record: JobRecord): Change | undefined {
     attempt: 0,
     startedAt: null,
     finishedAt: null,
+    parkedSince: null,
     progress: NO_PROGRESS,
     result: null,
     error: null,
@@ -148,6 +166,7 @@ function become(
 ): Change {
   const next: JobRecord = {
     ...record,
+    parkedUntil: null,
     ...fields,
     status,
     statusRevision: record.statusRevision + 1,

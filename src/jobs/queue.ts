@@ -51,7 +51,7 @@ export class JobQueue implements AsyncDisposable {
   }
 
   /** Whether the job's current run waits in the queue or is with a worker. */
-  async has(record: JobRecord): Promise<boolean> {
+  async has(record: QueueData): Promise<boolean> {
     return (await this.#inTime(this.#queue.getJob(nameOf(record)))) !== undefined;
   }
 

@@ -104,6 +104,10 @@ export interface JobRecord {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  /** A queued job waits until then for a registry that wants to be left alone. */
+  readonly parkedUntil: string | null;
+  /** When it first did so in this run of the client's. */
+  readonly parkedSince: string | null;
   readonly progress: Progress;
   readonly result: JobResult | null;
   readonly error: Problem | null;

@@ -23,6 +23,8 @@ export const keys = {
   /** What is known of a blob; blob-info-scripts.ts makes more keys of it. */
   blob: (tenant: string, digest: string) => `${PREFIX}tenant:${tenant}:blob:${digest}`,
   idempotency: (tenant: string, key: string) => `${PREFIX}idempotency:${tenant}:${key}`,
+  /** What is known of a registry's limits; `name`: a fingerprint of host and credential. */
+  pace: (name: string) => `${PREFIX}pace:${name}`,
   live: `${PREFIX}live`,
   finished: `${PREFIX}finished`,
   sweeper: `${PREFIX}sweeper`,

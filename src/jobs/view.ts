@@ -21,6 +21,7 @@ export interface JobView {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  readonly parkedUntil: string | null;
   readonly progress: Progress;
   readonly result: JobResult | null;
   readonly error: Problem | null;
@@ -30,6 +31,8 @@ export interface JobView {
 export function viewOf(record: JobRecord): JobView {
   const { id, spec, status, attempt, createdAt, startedAt, finishedAt, progress, result, error } =
     record;
+  // Records of earlier versions have no such field.
+  const parkedUntil = record.parkedUntil ?? null;
   const self = `/v1/jobs/${id}`;
   return {
     id,
@@ -44,6 +47,7 @@ export function viewOf(record: JobRecord): JobView {
     createdAt,
     startedAt,
     finishedAt,
+    parkedUntil,
     progress,
     result,
     error,

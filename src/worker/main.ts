@@ -2,7 +2,13 @@
 
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { UnrecoverableError, WaitingError, Worker, type Job as QueueJob } from "bullmq";
+import {
+  DelayedError,
+  UnrecoverableError,
+  WaitingError,
+  Worker,
+  type Job as QueueJob,
+} from "bullmq";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
@@ -11,6 +17,7 @@ import { Bell } from "../jobs/bell.ts";
 import { RedisBlobInfoCache } from "../jobs/blob-info-cache.ts";
 import { JobQueue, QUEUE, QUEUE_PREFIX, type QueueData } from "../jobs/queue.ts";
 import { connect } from "../jobs/redis.ts";
+import { RedisPaceStore } from "../jobs/redis-pace.ts";
 import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { Sealer } from "../jobs/secrets.ts";
 import { SingleFlight } from "../jobs/single-flight.ts";
@@ -58,6 +65,7 @@ export async function startWorker(
   const queue = new JobQueue(config.redisUrl, "patient");
   const semaphores = new RedisSemaphores({ redis, subscriber, leaseMs: timing.leaseMs });
   const bell = new Bell(subscriber);
+  const sealer = Sealer.parse(config.secretsKeys);
   const registries = new Registries(
     config.egress,
     {},
@@ -69,10 +77,11 @@ export async function startWorker(
           "a file cannot be used as it is now: what it said before stays in force",
         ),
     },
+    new RedisPaceStore(hasty, sealer),
   );
   const engine = new DockerEngine(config.docker);
   const deps: RunDeps = {
-    jobs: new Jobs({ redis, queue, sealer: Sealer.parse(config.secretsKeys) }),
+    jobs: new Jobs({ redis, queue, sealer }),
     bell,
     blobs: semaphores.get("blobs", config.blobConcurrency),
     flight: (name) => new SingleFlight(semaphores, name),
@@ -168,6 +177,10 @@ async function process_(
     case "handed-back":
       await job.moveToWait(token);
       throw new WaitingError();
+    case "parked":
+      // A job that was canceled meanwhile stays until then, and is found to be over.
+      await job.moveToDelayed(outcome.until, token);
+      throw new DelayedError();
   }
 }
 

@@ -13,13 +13,16 @@ import {
   CRASH_LIMIT,
   failed,
   handedBack,
+  parked,
   retrying,
   started,
   succeeded,
+  type Change,
 } from "../jobs/job.ts";
 import type { JobRecord } from "../jobs/record.ts";
 import { problemOf } from "../jobs/view.ts";
 import type { Jobs } from "../jobs/store.ts";
+import { parkMs } from "./backoff.ts";
 import { Recorder, Stopped } from "./recorder.ts";
 
 export interface RunDeps extends EndsDeps {
@@ -32,11 +35,12 @@ export interface RunDeps extends EndsDeps {
   readonly logger: Logger;
 }
 
-/** What the queue is to do with the job: nothing more, try again, fail it, or give it to another worker. */
+/** What the queue is to do with the job: nothing more, try again, fail it, give it to another worker now, or not before a time (ms). */
 export type Outcome =
   | { readonly type: "ended" }
   | { readonly type: "retry" | "failed"; readonly error: CopyError }
-  | { readonly type: "handed-back" };
+  | { readonly type: "handed-back" }
+  | { readonly type: "parked"; readonly until: number };
 
 const ENDED: Outcome = { type: "ended" };
 /** How often a run looks whether it was canceled or given up on, if no bell rings. */
@@ -157,15 +161,34 @@ async function end(
     await recorder.finish((r) => canceled(r, now()));
     return ENDED;
   }
-  const error = toCopyError(reason);
+  return await endInError(recorder, record, toCopyError(reason), logger);
+}
+
+async function endInError(
+  recorder: Recorder,
+  record: JobRecord,
+  error: CopyError,
+  logger: Logger,
+): Promise<Outcome> {
+  const { attempt, spec, parkedSince } = record;
   const problem = problemOf(error, `/v1/jobs/${record.id}`);
-  if (error.retryable && record.attempt < record.spec.attempts) {
-    logger.warn({ err: error, attempt: record.attempt }, "copy failed, to be tried again");
-    return (await recorder.finish((r) =>
-      r.cancelRequested ? canceled(r, now()) : retrying(r, problem),
-    ))
-      ? { type: "retry", error }
+  const again = async (outcome: Outcome, decide: (record: JobRecord) => Change) =>
+    (await recorder.finish((r) => (r.cancelRequested ? canceled(r, now()) : decide(r))))
+      ? outcome
       : ENDED;
+  // Records of earlier versions have no such field.
+  const parkedMs = parkedSince ? Date.now() - Date.parse(parkedSince) : 0;
+  const waitMs = parkMs(error, parkedMs);
+  if (waitMs !== undefined) {
+    const until = new Date(Date.now() + waitMs);
+    logger.info({ err: error, until }, "copy parked");
+    return await again({ type: "parked", until: until.getTime() }, (r) =>
+      parked(r, problem, until.toISOString(), now()),
+    );
+  }
+  if (error.retryable && attempt < spec.attempts) {
+    logger.warn({ err: error, attempt }, "copy failed, to be tried again");
+    return await again({ type: "retry", error }, (r) => retrying(r, problem));
   }
   logger.error({ err: error }, "copy failed");
   return (await recorder.finish((r) => failed(r, problem, now())))

@@ -8,6 +8,7 @@ import {
   created,
   failed,
   handedBack,
+  parked,
   progressed,
   rerun,
   retrying,
@@ -45,6 +46,8 @@ const done = succeeded(active, RESULT, T1).record;
 const broken = failed(active, PROBLEM, T1).record;
 const stopped = canceled(active, T1).record;
 const waiting = retrying(active, PROBLEM).record;
+const T2 = "2026-01-01T00:00:02.000Z";
+const resting = parked(active, PROBLEM, T2, T1).record;
 
 /** From, what happens, the status after ("-": nothing may happen) and the types of the events. */
 const transitions: [string, Change | undefined, string, string[]][] = [
@@ -65,6 +68,9 @@ const transitions: [string, Change | undefined, string, string[]][] = [
   ["an active job succeeds", succeeded(active, RESULT, T1), "succeeded", ["succeeded"]],
   ["an active job fails", failed(active, PROBLEM, T1), "failed", ["failed"]],
   ["an active job is to be tried again", retrying(active, PROBLEM), "queued", ["retrying"]],
+  ["an active job is parked", parked(active, PROBLEM, T2, T1), "queued", ["retrying"]],
+  ["a parked job is started", start(resting), "active", ["active"]],
+  ["a parked job is canceled at once", cancelRequested(resting, T1), "canceled", ["canceled"]],
   ["an active job is handed back", handedBack(active), "queued", ["queued"]],
   ["a queued job is canceled at once", cancelRequested(queued, T1), "canceled", ["canceled"]],
   [
@@ -152,6 +158,17 @@ test("deaths count only while a blob was moving, and a finished blob clears them
   assert.deepEqual([blobDone.crashes, blobDone.moving, blobDone.pinned], [0, false, DIGEST]);
 });
 
+test("a parked job says until when, keeps its attempt, and remembers since when it has had to wait", () => {
+  assert.deepEqual(
+    [resting.parkedUntil, resting.parkedSince, resting.attempt, resting.error],
+    [T2, T1, 1, PROBLEM],
+  );
+  const woken = start(resting)!.record;
+  assert.deepEqual([woken.parkedUntil, woken.parkedSince, woken.error], [null, T1, null]);
+  assert.equal(parked(woken, PROBLEM, "later", T2).record.parkedSince, T1);
+  assert.equal(rerun(failed(woken, PROBLEM, T2).record)!.record.parkedSince, null);
+});
+
 test("what the source's tag was resolved to first stays", () => {
   const other = `sha256:${"1".repeat(64)}` as const;
   const once = progressed(active, NO_PROGRESS, DIGEST, []).record;
@@ -171,6 +188,7 @@ test("a client sees nothing of owner, run, pin and crashes", () => {
     "labels",
     "links",
     "options",
+    "parkedUntil",
     "progress",
     "result",
     "source",

@@ -4,6 +4,7 @@ import { limitsOf, type Limits } from "../../src/transport/docker/limits.ts";
 import {
   afterRefusal,
   afterWord,
+  keptMs,
   pullsAt,
   turnsAt,
 } from "../../src/transport/docker/pace-state.ts";
@@ -122,6 +123,14 @@ test("nobody knocks while the registry wants silence, however many have heard so
 
 test("503 asks for silence only, 429 for fewer requests too", () => {
   assert.equal(afterRefusal(undefined, 503, { waitMs: 5 }, 5, 0).rhythm, undefined);
-  assert.equal(afterRefusal(undefined, 429, { waitMs: 5 }, 5, 0).rhythm?.rate, 5);
+  assert.equal(afterRefusal(undefined, 429, { waitMs: 5 }, 5, 0).rhythm?.rate, 2.5);
   assert.equal(afterRefusal(undefined, 429, { perSecond: 100 }, 5, 0).rhythm?.rate, 96);
+});
+
+test("what nobody has used for five minutes is forgotten, but neither a wish nor a count before its time", () => {
+  const now = 10_000_000;
+  assert.equal(keptMs({ until: 0 }, now), 300_000);
+  assert.equal(keptMs({ until: now + 60_000 }, now), 360_000);
+  const quota = { ...QUOTA, remaining: 5, at: now };
+  assert.equal(keptMs({ until: 0, quota }, now), QUOTA.windowMs);
 });

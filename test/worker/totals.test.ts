@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
-import { backoffMs } from "../../src/worker/backoff.ts";
+import { backoffMs, parkMs } from "../../src/worker/backoff.ts";
 import { Totals } from "../../src/worker/totals.ts";
 
 const artifact = (name: string, size: number) =>
@@ -53,5 +53,43 @@ test("a job waits longer after each failure, never without bounds, and never les
   assert.equal(
     backoffMs(1, new CopyError("registry_rate_limited", "", { retryAfterMs: 1e12 }), () => 1),
     30 * 60_000,
+  );
+});
+
+test("a job is parked where its registry wants to be left alone, for a day in all", () => {
+  const limited = (retryAfterMs?: number) =>
+    new CopyError("registry_rate_limited", "", {
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  const unavailable = (status: number, retryAfterMs?: number) =>
+    new CopyError("registry_unavailable", "", {
+      upstream: { status },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  const [MINUTE, DAY] = [60_000, 24 * 60 * 60_000];
+  const table: readonly (readonly [
+    error: CopyError,
+    parkedMs: number,
+    waits: number | undefined,
+  ])[] = [
+    [limited(20_000), 0, 20_000],
+    [limited(), 0, 1000],
+    [limited(), 5 * MINUTE, 30_000],
+    [limited(), 60 * MINUTE, MINUTE],
+    [limited(1e12), 0, 30 * MINUTE],
+    [limited(20_000), DAY, undefined],
+    [unavailable(503, 20_000), 0, 20_000],
+    [unavailable(503), 0, undefined],
+    [unavailable(502, 20_000), 0, undefined],
+    [new CopyError("transfer_stalled", ""), 0, undefined],
+  ];
+  for (const [error, parkedMs, waits] of table)
+    assert.equal(
+      parkMs(error, parkedMs, () => 0),
+      waits,
+    );
+  assert.equal(
+    parkMs(limited(20_000), 0, () => 1),
+    22_000,
   );
 });

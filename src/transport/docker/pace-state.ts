@@ -1,7 +1,7 @@
 // What is known of a registry's limits for one credential, and what follows from it. Pure; times are ms of the store's clock.
 
 import type { Limits, Quota } from "./limits.ts";
-import { announced, beginning, refused, turns, type Rhythm } from "./rhythm.ts";
+import { announced, beginning, joined, refused, turns, type Rhythm } from "./rhythm.ts";
 
 export interface PaceState {
   /** Nobody asks before. */
@@ -20,7 +20,7 @@ const RESERVE = 0.1;
 /** How often a quota that is used up is looked at again: on average one pull is free again after window/limit. */
 const RECHECK_MS = { least: 60_000, most: 15 * 60_000 } as const;
 
-/** A request was refused: 429 says that there are too many, 503 only that now is not the time. `passed`: a second, as far as one process knows. */
+/** A request was refused: 429 says that there are too many, 503 only that now is not the time. `passed`: a second, before this process knew of it. */
 export function afterRefusal(
   state: PaceState | undefined,
   status: 429 | 503,
@@ -48,7 +48,7 @@ function slower(
   passed: number,
   now: number,
 ): Rhythm {
-  if (rhythm !== undefined) return refused(rhythm, silence, now);
+  if (rhythm !== undefined) return refused(joined(rhythm, passed, now), silence, now);
   return perSecond === undefined ? beginning(passed, now) : announced(perSecond, now);
 }
 
@@ -111,4 +111,4 @@ export function pullsAt(state: PaceState | undefined, now: number): PullVerdict 
 
 /** ms for which a state is worth keeping. */
 export const keptMs = ({ until, quota }: PaceState, now: number): number =>
-  Math.ceil(Math.max(until - now + FORGET_MS, quota?.windowMs ?? 0));
+  Math.ceil(Math.max(Math.max(until - now, 0) + FORGET_MS, quota?.windowMs ?? 0));

@@ -93,7 +93,8 @@ export class Pace {
   /** Takes in what an answer says. `refused`: with 429, or with 503 and a wish to be left alone. Never rejects. */
   async heard(key: string, refused: 429 | 503 | undefined, limits: Limits): Promise<void> {
     const line = this.#line(key);
-    const passed = this.#count(line, refused === undefined);
+    const counted = this.#count(line, refused === undefined);
+    const passed = line.state?.rhythm === undefined ? counted : 0;
     const now = performance.now() + line.clock;
     const tellsNothing = refused === undefined && afterWord(line.state, limits, now) === undefined;
     if (tellsNothing || (refused === 503 && limits.waitMs === undefined)) return;

@@ -22,13 +22,25 @@ export interface Rhythm {
   readonly low: number;
   /** One that did not. */
   readonly high: number;
-  /** Since the registry was last known to have nothing left: turns, refusals, and ms of silence that it asked for. */
-  readonly empty: { readonly at: number; turns: number; refusals: number; silence: number };
+  /** Since the registry was last known to have nothing left. */
+  readonly empty: Stretch;
+}
+
+interface Stretch {
+  readonly at: number;
+  readonly turns: number;
+  readonly refusals: number;
+  /** ms that it asked for. */
+  readonly silence: number;
+  /** Nothing passed for a while, though it did not ask for silence. */
+  readonly blocked: boolean;
 }
 
 /** Of the rate that passes, so much is used: clocks and networks are uneven. */
 const SHARE = 0.96;
 const STEP_MS = 1000;
+/** Turns that nobody was there for in time are not lost for so long. */
+const LATE_MS = 40;
 const MEASURE_MS = 2000;
 const NARROW_MS = 1500;
 const HOLD_MS = 300_000;
@@ -47,18 +59,24 @@ const TRIED = 0.7;
 /** A stretch without refusals tells what passes if it lasted at least so long, and was not mostly silence. */
 const STRETCH_MS = 3000;
 
-/** `passed`: how many a second are known to have been let through. */
+/** `passed`: how many are known to have been let through in a second. */
 export const beginning = (passed: number, now: number): Rhythm => {
   const start = { low: 0, high: 0, next: now, empty: emptyAt(now) };
   // What was sent before there was a rhythm is still being refused for a while.
-  return changed(start, "seek", Math.max(passed, 1), now + SETTLING_MS);
+  return changed(start, "seek", Math.max(passed / 2, 1), now + SETTLING_MS);
 };
 
 /** What a registry says outright is not sought. */
 export const announced = (perSecond: number, now: number): Rhythm =>
   changed({ high: 0, low: 0, next: now, empty: emptyAt(now) }, "hold", perSecond * SHARE, now);
 
-const emptyAt = (at: number): Rhythm["empty"] => ({ at, turns: 0, refusals: 0, silence: 0 });
+const emptyAt = (at: number): Stretch => ({
+  at,
+  turns: 0,
+  refusals: 0,
+  silence: 0,
+  blocked: false,
+});
 
 const changed = (
   rhythm: Pick<Rhythm, "low" | "high" | "next" | "empty">,
@@ -78,9 +96,9 @@ export function turns(
   const blocked = rhythm.phase === "blocked";
   const gap = blocked ? LET_IN_MS : 1000 / rhythm.rate;
   const at: number[] = [];
-  let next = Math.max(rhythm.next, now);
+  let next = Math.max(rhythm.next, now - LATE_MS);
   const most = blocked ? 1 - rhythm.used : wanted;
-  for (; at.length < most && next <= horizon; next += gap) at.push(next);
+  for (; at.length < most && next <= horizon; next += gap) at.push(Math.max(next, now));
   const empty = { ...rhythm.empty, turns: rhythm.empty.turns + at.length };
   return { rhythm: { ...rhythm, next, used: rhythm.used + at.length, empty }, at };
 }
@@ -93,7 +111,9 @@ function advanced(rhythm: Rhythm, now: number): Rhythm {
     case "measure":
       return elapsed < MEASURE_MS ? rhythm : measured(rhythm, now);
     case "blocked":
-      return used === 0 || now < rhythm.next ? rhythm : changed(rhythm, "narrow", high / 2, now);
+      if (used === 0 || now < rhythm.next) return rhythm;
+      // As before, so that this window and the one before are used up at the same point.
+      return changed(rhythm, rhythm.low === 0 ? "seek" : "narrow", high, now);
   }
   if (elapsed < { seek: STEP_MS, narrow: NARROW_MS, hold: HOLD_MS, probe: PROBE_MS }[phase])
     return rhythm;
@@ -115,6 +135,12 @@ function advanced(rhythm: Rhythm, now: number): Rhythm {
 const tried = (rate: number, used: number, ms: number): boolean =>
   used >= (TRIED * rate * ms) / 1000;
 
+/** Another process heard of the refusals while the rhythm began: what passed there passed besides. */
+export const joined = (rhythm: Rhythm, passed: number, now: number): Rhythm =>
+  rhythm.phase === "seek" && now < rhythm.since
+    ? { ...rhythm, rate: rhythm.rate + passed / 2 }
+    : rhythm;
+
 /** A request that was sent by this rhythm was refused. `silence`: ms for which nobody may ask now. */
 export function refused(before: Rhythm, silence: number, now: number): Rhythm {
   const { phase, rate, since, low, empty } = before;
@@ -126,18 +152,19 @@ export function refused(before: Rhythm, silence: number, now: number): Rhythm {
   if (now - since < REACTION_MS)
     return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, then) };
   const emptied = { ...rhythm, high: rate, empty: { ...emptyAt(now), silence } };
-  if (phase === "seek" && silence === 0) return changed(emptied, "measure", rate, now);
-  if (phase === "probe") return changed(emptied, "hold", low, then);
   const passed = passedSince(rhythm, now);
-  if (passed.sure && phase !== "seek")
+  if (phase === "seek" && silence === 0 && !empty.blocked)
+    return changed(emptied, "measure", rate, now);
+  if (phase === "probe") return changed(emptied, "hold", low, then);
+  if (passed.sure && (phase !== "seek" || empty.blocked))
     return changed(
       emptied,
       "hold",
-      Math.min(passed.rate, rate) * (phase === "hold" ? 0.98 : SHARE),
+      (empty.blocked ? passed.rate : Math.min(passed.rate, rate)) *
+        (phase === "hold" ? 0.99 : SHARE),
       then,
     );
-  if (phase !== "seek" && passed.rate < rate / 10)
-    return knockedInVain({ ...emptied, phase: "blocked" }, now);
+  if (phase !== "seek" && passed.rate < rate / 10) return knockedInVain(emptied, now);
   const known = {
     seek: low || rate / 2,
     narrow: passed.rate,
@@ -155,21 +182,26 @@ function passedSince({ rate, empty }: Rhythm, now: number) {
   const asked = tried(rate, empty.turns, elapsed - empty.silence);
   return {
     rate: ((empty.turns - empty.refusals) * 1000) / elapsed,
-    sure: elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked,
+    sure: empty.blocked || (elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked),
   };
 }
 
 function measured(rhythm: Rhythm, now: number): Rhythm {
-  const { rate: passed } = passedSince(rhythm, now);
-  return passed < rhythm.rate / 10
-    ? knockedInVain({ ...rhythm, phase: "blocked" }, now)
-    : changed(rhythm, "hold", SHARE * passed, now + SETTLING_MS);
+  const { rate, used, since } = rhythm;
+  const passed = passedSince(rhythm, now).rate;
+  const then = now + SETTLING_MS;
+  if (passed < rate / 10) return knockedInVain(rhythm, now);
+  // Where too few asked, more may have passed than did.
+  return tried(rate, used, now - since)
+    ? changed(rhythm, "hold", SHARE * passed, then)
+    : narrowed({ ...rhythm, low: SHARE * passed }, then);
 }
 
 /** The longer nothing passes, the more rarely it is tried. */
 function knockedInVain(rhythm: Rhythm, now: number): Rhythm {
   const pause = Math.min(Math.max((now - rhythm.empty.at) / 2, KNOCK_MS.first), KNOCK_MS.longest);
-  return { ...rhythm, used: 0, next: now + pause };
+  const empty = { ...rhythm.empty, blocked: true };
+  return { ...rhythm, phase: "blocked", used: 0, next: now + pause, empty };
 }
 
 /** Between what passed and what did not, until they are close. */

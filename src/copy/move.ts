@@ -1,5 +1,6 @@
 // A blob's way through the pipeline (semantics 4.5): verified, metered, converted where that is wanted, and put.
 
+import { peek } from "../bytes.ts";
 import { detectCompression } from "../compression/detect.ts";
 import { CopyError } from "../errors.ts";
 import type { Descriptor, NamedBlob } from "../image/blob-info.ts";
@@ -11,7 +12,6 @@ import { convert } from "./pipeline/convert.ts";
 import type { BlobStream, CopyControl, CopyEnds, Step } from "./interfaces.ts";
 import { decideConversion, type Conversion } from "./layers.ts";
 import type { CopyOptions } from "./options.ts";
-import { peek } from "./peek.ts";
 import { meter } from "./pipeline/meter.ts";
 import { sniffing } from "./pipeline/sniffing.ts";
 import { verify } from "./pipeline/verify.ts";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Bytes } from "../../src/bytes.ts";
-import { peek } from "../../src/copy/peek.ts";
+import { peek, type Bytes } from "../../src/bytes.ts";
 import { digesting } from "../../src/copy/pipeline/digesting.ts";
 import { sniffing } from "../../src/copy/pipeline/sniffing.ts";
 import { tee } from "../../src/copy/pipeline/tee.ts";

@@ -65,11 +65,29 @@ export interface SeenRequest {
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
   readonly kind: Kind;
+  /** When it came, and when its answer had been sent (0: not yet): ms of the monotonic clock. */
+  readonly at: number;
+  endedAt: number;
   /** Of its body, so far. */
   bytes: number;
   /** 0 while it is not answered. */
   status: number;
 }
+
+/** A request that has just come. */
+export const seenFrom = (
+  { method = "GET", url = "/", headers }: IncomingMessage,
+  kind: Kind,
+): SeenRequest => ({
+  method,
+  path: url,
+  headers,
+  kind,
+  at: performance.now(),
+  endedAt: 0,
+  bytes: 0,
+  status: 0,
+});
 
 export function routeOf(path: string): Route | undefined {
   if (path === "/token") return { kind: "token", repository: "", ref: "" };

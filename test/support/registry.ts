@@ -22,6 +22,7 @@ import {
   needOf,
   refuse,
   routeOf,
+  seenFrom,
   type Fault,
   type Kind,
   type Quirk,
@@ -183,12 +184,16 @@ export class TestRegistry implements AsyncDisposable {
     const url = new URL(request.url ?? "/", this.url);
     const method = request.method ?? "GET";
     const route = routeOf(url.pathname);
-    const path = request.url ?? "/";
     const kind = route?.kind ?? "base";
-    const seen: SeenRequest = { method, path, headers: request.headers, kind, bytes: 0, status: 0 };
+    const seen = seenFrom(request, kind);
     log.push(seen);
     request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)).pause();
-    response.on("error", () => {}).on("finish", () => (seen.status = response.statusCode));
+    response
+      .on("error", () => {})
+      .on("finish", () => {
+        seen.status = response.statusCode;
+        seen.endedAt = performance.now();
+      });
     response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     try {
       if (route === undefined) throw new Refusal(404, "NOT_FOUND");

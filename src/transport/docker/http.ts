@@ -1,7 +1,7 @@
 // A registry as one side of one job sees it: requests with the right Authorization, redirects by hand, retries where a request can be
 // sent again, and errors in the contract's words.
 
-import type { Bytes } from "../../bytes.ts";
+import { peek, type Bytes } from "../../bytes.ts";
 import { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
 import { Answer, hasBlob, type HttpRequest, type Reply } from "./answer.ts";
@@ -86,8 +86,10 @@ export class RegistryClient {
   async upload(out: Outgoing, body: Bytes, signal: AbortSignal): Promise<Reply> {
     return this.#blamed(out, async () => {
       const url = await this.#resolve(out.to, signal);
+      // A request is not on its way before its first bytes are: a token that was chosen earlier would age while its source is asked.
+      await using begun = await peek(body, 1, signal);
       const used = await this.#authorize({ ...out, url }, signal);
-      const answer = await this.#dispatch({ ...out, url, body }, used, signal);
+      const answer = await this.#dispatch({ ...out, url, body: begun.content }, used, signal);
       const reply = await this.#heard(await answer.read(ERROR_LIMIT, signal));
       if (
         reply.status === 401 &&

@@ -18,7 +18,7 @@ interface Entry {
 
 /** What a token lives for where its service does not say (the token protocol's default). */
 const UNSAID_MS = 60_000;
-/** So long before its end a token is renewed, or a quarter of its life where that is less. */
+/** So long before its end a token is renewed, or a third of its life where that is less. */
 const MARGIN_MS = 10_000;
 const LIMIT = 10_000;
 
@@ -28,7 +28,7 @@ const LIMIT = 10_000;
  */
 export function usableMs(expiresIn: number): number {
   const life = expiresIn > 0 ? expiresIn * 1000 : UNSAID_MS;
-  return life - Math.min(life / 4, MARGIN_MS);
+  return life - Math.min(life / 3, MARGIN_MS);
 }
 
 /**

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseAuthFile } from "./host/auth-file.ts";
 import { helperEnvironment } from "./host/credential-helper.ts";
+import { faultsInCertsDir } from "./host/certs-d.ts";
 import { readRegistriesConf } from "./host/registries-conf-reader.ts";
 import { ConfFaults } from "./host/toml-table.ts";
 import type { RegistryFiles } from "./transport/docker/registries.ts";
@@ -45,15 +46,22 @@ const hashOfKey = (key: string): string => createHash("sha256").update(key).dige
 
 /** What settings name of registries; `env` is what credential helpers may be given of. */
 export function readRegistryFiles(
-  given: { readonly REGISTRIES_CONF?: string; readonly AUTH_FILE?: string },
+  given: {
+    readonly REGISTRIES_CONF?: string;
+    readonly CERTS_DIR?: string;
+    readonly AUTH_FILE?: string;
+  },
   env: NodeJS.ProcessEnv,
   faults: string[],
 ): RegistryFiles {
-  const { REGISTRIES_CONF: conf, AUTH_FILE: auth } = given;
+  const { REGISTRIES_CONF: conf, CERTS_DIR: certs, AUTH_FILE: auth } = given;
+  if (certs !== undefined)
+    faults.push(...faultsInCertsDir(certs).map((fault) => `CERTS_DIR names ${fault}`));
   if (conf !== undefined) checkRegistriesConf(resolve(conf), faults);
   if (auth !== undefined) checkAuthFile(auth, faults);
   return {
     ...(conf !== undefined && { registriesConf: resolve(conf) }),
+    ...(certs !== undefined && { certsDir: resolve(certs) }),
     ...(auth !== undefined && { authFile: { path: resolve(auth), env: helperEnvironment(env) } }),
   };
 }

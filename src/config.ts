@@ -41,6 +41,7 @@ const Environment = Type.Object({
     description:
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
   }),
+  CERTS_DIR: Type.Optional(Type.String({ description: "a folder" })),
   REGISTRIES_CONF: Type.Optional(Type.String({ description: "a file" })),
   POLICY_FILE: Type.Optional(Type.String({ description: "a file" })),
   BLOB_CONCURRENCY: Type.Integer({

@@ -240,3 +240,17 @@ test("an auth file is read at once, and one that is not valid is refused without
     );
   assert.throws(() => load({ AUTH_FILE: join(dir, "none") }), /AUTH_FILE names .*ENOENT/);
 });
+
+test("what is wrong with a host's certificates is told by its folder", async () => {
+  const certs = join(dir, "certs.d");
+  await mkdir(join(certs, "registry.example.com"), { recursive: true });
+  assert.equal(load({ CERTS_DIR: certs }).registryFiles.certsDir, certs);
+  await file("certs.d/registry.example.com/a.key", "m4rk3d");
+  assert.throws(
+    () => load({ CERTS_DIR: certs }),
+    ({ message }: Error) =>
+      /- CERTS_DIR names .*registry\.example\.com: missing client certificate a\.cert/.test(
+        message,
+      ) && !message.includes("m4rk3d"),
+  );
+});

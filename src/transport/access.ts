@@ -1,5 +1,6 @@
 import type { Semaphore } from "../copy/interfaces.ts";
 import type { Side } from "../errors.ts";
+import type { HostCertificates } from "../host/certs-d.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
 import type { DockerEngine } from "./docker-daemon/engine.ts";
@@ -50,6 +51,8 @@ export interface AccessWish extends PlatformChoice {
 /** How one side of one job is to be reached: built per job, so that nothing of one tenant is left for the next. */
 export interface AccessContext extends AccessDeps, AccessWish {
   readonly side: Side;
+  /** Registries: what the operator has for the one that is contacted. */
+  readonly hostCertificates?: HostCertificates | undefined;
   /** Sources: the digest that an earlier attempt found the reference to name. It is read instead of the tag. */
   readonly pinned?: Digest;
   /** Destinations: an earlier attempt of the same job came as far as this one, and may have written. */

@@ -111,7 +111,7 @@ async function download(
   const { timing } = registries;
   const known = { headers, answerMs: timing.stallMs, stall: timing, expects: blob.size ?? 0 };
   const ask = (url: URL) =>
-    registries.connections(access).request({ method: "GET", url, ...known }, signal);
+    registries.connections(access, url).request({ method: "GET", url, ...known }, signal);
   const broken = (what: string) =>
     new CopyError("source_not_found", `${first.host} ${what}`, blame);
   const once = async () => {

@@ -52,6 +52,20 @@ export type Fault = BlobFault & {
   readonly body?: string;
 };
 
+/** PEM. */
+export interface TlsFiles {
+  readonly key: string;
+  readonly cert: string;
+  /** Who has no certificate of this authority is not let in. */
+  readonly clientCa?: string;
+}
+
+export const serverOptions = ({ key, cert, clientCa }: TlsFiles) => ({
+  key,
+  cert,
+  ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+});
+
 export interface Route {
   readonly kind: Kind;
   readonly repository: string;
@@ -88,6 +102,15 @@ export const seenFrom = (
   bytes: 0,
   status: 0,
 });
+
+export interface Exchange extends Route {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly method: string;
+  readonly seen: SeenRequest;
+  readonly fault: Fault | undefined;
+}
 
 export function routeOf(path: string): Route | undefined {
   if (path === "/token") return { kind: "token", repository: "", ref: "" };

@@ -22,12 +22,15 @@ import {
   needOf,
   refuse,
   routeOf,
+  serverOptions,
   seenFrom,
+  type Exchange,
   type Fault,
   type Kind,
   type Quirk,
   type Route,
   type SeenRequest,
+  type TlsFiles,
 } from "./registry-http.ts";
 import { Limits, type LimitOptions } from "./registry-limits.ts";
 import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
@@ -37,7 +40,7 @@ import { Uploads } from "./registry-uploads.ts";
 export interface RegistryOptions {
   readonly auth?: RegistryAuth;
   /** PEM. */
-  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly tls?: TlsFiles;
   readonly quirks?: readonly Quirk[];
   /** Each blob's body, sent or received, takes at least so long. */
   readonly delayMs?: number;
@@ -48,15 +51,6 @@ export interface RegistryOptions {
   /** Where it listens. Default: 127.0.0.1. */
   readonly address?: string;
   readonly limits?: LimitOptions;
-}
-
-interface Exchange extends Route {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly url: URL;
-  readonly method: string;
-  readonly seen: SeenRequest;
-  readonly fault: Fault | undefined;
 }
 
 export class TestRegistry implements AsyncDisposable {
@@ -82,7 +76,9 @@ export class TestRegistry implements AsyncDisposable {
       void this.#serve(request, response, seen);
     };
     const create = (seen: SeenRequest[]) =>
-      options.tls === undefined ? createHttp(serve(seen)) : createHttps(options.tls, serve(seen));
+      options.tls === undefined
+        ? createHttp(serve(seen))
+        : createHttps(serverOptions(options.tls), serve(seen));
     this.#servers = [create(this.requests), create(this.elsewhere)];
     const auth = options.auth;
     this.#gate = new Gate(auth, () => {

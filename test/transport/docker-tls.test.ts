@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { promisify } from "node:util";
 import { makeImage } from "../support/images.ts";
 import { startRegistry } from "../support/registry.ts";
+import { makeCertificates } from "../support/tls-files.ts";
 import {
   never,
   openDestination,
@@ -16,53 +15,13 @@ import {
   registriesFor,
 } from "./docker-setup.ts";
 
-const run = promisify(execFile);
 const dir = await mkdtemp(join(tmpdir(), "transship-tls-"));
 after(() => rm(dir, { recursive: true }));
 
-/** A private authority and a certificate of it for the loopback names. */
-async function makeCertificates(): Promise<{ ca: string; key: string; cert: string }> {
-  const file = (name: string) => join(dir, name);
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  const constraints = ["-addext", "basicConstraints=critical,CA:TRUE"];
-  await run("openssl", [
-    "req",
-    "-x509",
-    ...key,
-    ...constraints,
-    "-subj",
-    "/CN=test authority",
-    "-keyout",
-    file("ca.key"),
-    "-out",
-    file("ca.pem"),
-  ]);
-  const names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
-  await run("openssl", [
-    "req",
-    "-x509",
-    ...key,
-    ...names,
-    "-addext",
-    "basicConstraints=critical,CA:FALSE",
-    "-subj",
-    "/CN=localhost",
-    "-CA",
-    file("ca.pem"),
-    "-CAkey",
-    file("ca.key"),
-    "-keyout",
-    file("key.pem"),
-    "-out",
-    file("cert.pem"),
-  ]);
-  const read = (name: string) => readFile(file(name), "utf8");
-  return { ca: await read("ca.pem"), key: await read("key.pem"), cert: await read("cert.pem") };
-}
-
-const certificates = await makeCertificates().catch(() => undefined);
+const certificates = await makeCertificates(dir).catch(() => undefined);
 const options = { skip: certificates === undefined && "openssl cannot make certificates here" };
-const { ca, ...tls } = certificates ?? { ca: "", key: "", cert: "" };
+const { ca, key, cert } = certificates ?? { ca: "", key: "", cert: "" };
+const tls = { key, cert };
 const image = makeImage({ layers: [2_000_000] });
 
 test(

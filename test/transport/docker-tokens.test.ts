@@ -222,7 +222,8 @@ test("a token service that is busy or broken is asked again, as late as it says"
 
 test("each identity has its own connections", async (t) => {
   const registries = registriesFor(t);
-  const of = (access: object) => registries.connections({ tlsVerify: true, ...access });
+  const of = (access: object) =>
+    registries.connections({ tlsVerify: true, ...access }, new URL("https://registry.test/"));
   assert.equal(of({ credentials }), of({ credentials: { ...credentials } }));
   assert.notEqual(of({ credentials }), of({}));
   assert.notEqual(of({ credentials }), of({ credentials: { ...credentials, password: "x" } }));

@@ -4,7 +4,8 @@
 import type { AccessContext } from "../access.ts";
 import type { Reply } from "./answer.ts";
 import { chooseChallenge, scopesMissing, type Challenge } from "./challenge.ts";
-import { credentialsKey, tlsKey } from "./registries.ts";
+import { credentialsKey } from "./registries.ts";
+import { tlsKey } from "./tls.ts";
 import { basic, fetchToken } from "./token-service.ts";
 
 /** That a registry can ask for besides our own. */

@@ -216,7 +216,7 @@ export class RegistryClient {
     const streams = request.body !== undefined && !Buffer.isBuffer(request.body);
     const answerMs = streams ? timing.storeMs : timing.stallMs;
     const out = { ...request, headers, answerMs, stall: timing };
-    return registries.connections(this.#access).request(out, signal);
+    return registries.connections(this.#access, request.url).request(out, signal);
   }
 
   get #host(): string {

@@ -23,7 +23,8 @@ export const accessByName = (access: AccessContext, name: DockerName): AccessCon
 
 /**
  * How a place is contacted for an image that was `asked` for by another name, perhaps. What the client said of TLS is stronger than what
- * registries.conf says; its credentials are for the registry that it named, and go to no other. Throws `host_denied`.
+ * registries.conf says; its credentials are for the registry that it named, and go to no other. Throws `host_denied`, and `tls_failed` where
+ * the operator's certificates for the place cannot be used.
  */
 export function accessAt(
   access: AccessContext,
@@ -38,7 +39,8 @@ export function accessAt(
       { side, registry, phase: "connect" },
     );
   const mayKnow = credentials !== undefined && registry === asked.registry;
-  return { ...others, side, tlsVerify, ...(mayKnow && { credentials }) };
+  const hostCertificates = access.registries.certificatesOf(registry);
+  return { ...others, side, tlsVerify, hostCertificates, ...(mayKnow && { credentials }) };
 }
 
 export interface FailedAttempt {

@@ -2,9 +2,9 @@
 // between jobs (connections, tokens, what it learnt of each registry); http.ts is a registry as one side of one job sees it (auth,
 // redirects, retries, errors) over connections.ts (one exchange); source.ts and destination.ts say get and put in the protocol's words.
 
-import { createHash, X509Certificate } from "node:crypto";
-import { createSecureContext, getCACertificates } from "node:tls";
+import { createHash } from "node:crypto";
 import { CopyError } from "../../errors.ts";
+import { CertsDir, type HostCertificates } from "../../host/certs-d.ts";
 import { dialler } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
 import { Keychain, type KeychainSettings } from "../../host/keychain.ts";
@@ -16,16 +16,9 @@ import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
 import type { StallRule } from "./stall-watch.ts";
 import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
+import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
 import { Tokens } from "./tokens.ts";
 import { Slabs } from "./wire/slabs.ts";
-
-/** What decides whether a peer's certificate is accepted. */
-export interface TlsIdentity {
-  /** Absent: it is checked. */
-  readonly tlsVerify?: boolean;
-  /** PEM; added to the authorities that Node trusts. */
-  readonly caCertificates?: string;
-}
 
 /** Whose connections are kept apart: nothing that one of them was shown, or has negotiated, is there for another. */
 export interface ConnectionIdentity extends TlsIdentity {
@@ -45,6 +38,8 @@ export interface Timing extends StallRule {
 export interface RegistryFiles {
   /** registries.conf; its drop-ins are beside it. */
   readonly registriesConf?: string;
+  /** certs.d: authorities and client certificates by host. */
+  readonly certsDir?: string;
   /** The service's own credentials. */
   readonly authFile?: KeychainSettings;
   /** Hears of a change after which a file cannot be used; what it said before stays in force. */
@@ -79,6 +74,7 @@ export class Registries implements AsyncDisposable {
   /** Repositories, as `registry/repository`, that are known to have tags. */
   readonly filled = new Recent<true>(REMEMBERED);
   readonly #conf: { readonly current: RegistriesConf };
+  readonly #certs: CertsDir | undefined;
   readonly #egress: EgressRules;
   readonly #slabs: Slabs | undefined;
   readonly #connections = new Recent<Connections>(IDENTITIES);
@@ -93,12 +89,13 @@ export class Registries implements AsyncDisposable {
     paces: PaceStore = new LocalPaceStore(),
     { wire = true } = {},
   ) {
-    const { registriesConf, authFile, onFault = () => {} } = files;
+    const { registriesConf, certsDir, authFile, onFault = () => {} } = files;
     this.keychain = authFile && new Keychain(authFile, onFault);
     this.#conf =
       registriesConf === undefined
         ? { current: NO_REGISTRIES }
         : watchRegistriesConf(registriesConf, onFault);
+    this.#certs = certsDir === undefined ? undefined : new CertsDir(certsDir, onFault);
     this.#egress = egress;
     this.#slabs = wire ? new Slabs() : undefined;
     this.pace = new Pace(paces);
@@ -110,8 +107,20 @@ export class Registries implements AsyncDisposable {
     return this.#conf.current;
   }
 
-  /** The connections of this identity. Throws `tls_failed` if its certificates are none. */
-  connections(identity: ConnectionIdentity): Connections {
+  /** The operator's certificates for a registry. Throws `tls_failed` where they cannot be used. */
+  certificatesOf(registry: string): HostCertificates | undefined {
+    try {
+      return this.#certs?.of(registry);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "";
+      const what = `the operator's certificates for ${registry} cannot be used: ${why}`;
+      throw new CopyError("tls_failed", what, { registry, phase: "connect" }, error);
+    }
+  }
+
+  /** The connections of this identity, to be used for an address. Throws `tls_failed` if its certificates are none. */
+  connections(access: ConnectionIdentity, { hostname }: URL): Connections {
+    const identity = { ...access, hostCertificates: access.hostCertificates?.for(hostname) };
     const key = `${tlsKey(identity)} ${credentialsKey(identity)}`;
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
@@ -131,36 +140,19 @@ export class Registries implements AsyncDisposable {
     await Promise.all(this.#closing);
   }
 
-  #open({ tlsVerify, caCertificates }: TlsIdentity): Connections {
+  #open(identity: TlsIdentity): Connections {
+    const secureContext = secureContextOf(identity);
     const dial = dialler(this.#egress, {
       timeout: CONNECT_MS,
-      rejectUnauthorized: tlsVerify !== false,
-      ...(caCertificates !== undefined && { secureContext: contextWith(caCertificates) }),
+      rejectUnauthorized: identity.tlsVerify !== false,
+      ...(secureContext !== undefined && { secureContext }),
     });
     return new Connections({ dial, slabs: this.#slabs, stallMs: this.timing.stallMs });
   }
 }
 
-/** Names for identities that are safe to keep and short. */
-export const tlsKey = ({ tlsVerify, caCertificates }: TlsIdentity): string =>
-  `${tlsVerify !== false}:${caCertificates === undefined ? "" : sha256(caCertificates)}`;
-
+/** A name for the credentials that is safe to keep, and short. */
 export const credentialsKey = ({ credentials }: Pick<ConnectionIdentity, "credentials">): string =>
   credentials === undefined ? "" : sha256(JSON.stringify(credentials));
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-function contextWith(caCertificates: string) {
-  try {
-    // createSecureContext itself takes anything for a certificate and trusts nobody more for it.
-    new X509Certificate(caCertificates);
-    return createSecureContext({ ca: [...getCACertificates("default"), caCertificates] });
-  } catch (error) {
-    throw new CopyError(
-      "tls_failed",
-      "`caCertificates` are not certificates in PEM",
-      { phase: "connect" },
-      error,
-    );
-  }
-}

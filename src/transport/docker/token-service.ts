@@ -35,7 +35,7 @@ export async function fetchToken(question: TokenQuestion, signal: AbortSignal): 
   const credentials = mayKnow(realm, origin) ? access.credentials : undefined;
   const request = requestFor(realm, credentials, question);
   const { registries } = access;
-  const connections = registries.connections(access);
+  const connections = registries.connections(access, realm);
   const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
   const reply = await sendAgain(ask, registries.timing.retryMs, signal).catch((error: unknown) => {
     throw networkFailure(error, blame);

@@ -5,6 +5,7 @@ import type { Digest } from "../image/digest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
 import type { DockerEngine } from "./docker-daemon/engine.ts";
 import type { Registries } from "./docker/registries.ts";
+import type { UploadSessions } from "./docker/upload-sessions.ts";
 
 /** What a process has for all that it reaches: it outlives the job. */
 export interface AccessDeps {
@@ -55,6 +56,8 @@ export interface AccessContext extends AccessDeps, AccessWish {
   readonly hostCertificates?: HostCertificates | undefined;
   /** Sources: the digest that an earlier attempt found the reference to name. It is read instead of the tag. */
   readonly pinned?: Digest;
+  /** Destinations: the tenant's uploads that were left behind; absent: none outlives its attempt. */
+  readonly uploads?: UploadSessions;
   /** Destinations: an earlier attempt of the same job came as far as this one, and may have written. */
   readonly resumed?: boolean;
 }

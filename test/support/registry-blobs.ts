@@ -12,6 +12,8 @@ export interface BlobFault {
   readonly reset?: number;
   /** Nothing more is sent, or read, after so many bytes. */
   readonly stall?: number;
+  /** All is done as it should be, but for the answer, which never comes. */
+  readonly mute?: boolean;
   /** One bit in the middle is turned over. */
   readonly corrupt?: boolean;
 }

@@ -36,7 +36,19 @@ export type Quirk =
   | "multipart"
   /** A part is of other content, and has another ETag or none. */
   | "other-content"
-  | "other-etag";
+  | "other-etag"
+  /** An upload whose request broke off is unknown from then on (distribution: its state's offset does not fit any more). */
+  | "loses-uploads"
+  /** Nobody can ask how far an upload is (go-containerregistry's registry). */
+  | "no-upload-status"
+  /** An upload is said to have a byte less than it has, and nobody checks where a chunk belongs. */
+  | "miscounts-uploads"
+  /** PATCH is answered with 201 (ECR). */
+  | "patch-created"
+  /** No request may bring more than 4 MiB of a blob (GHCR). */
+  | "small-chunks"
+  /** Chunks must have 5 MiB, but for the last. */
+  | "large-chunks";
 
 export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token" | "referrers";
 

@@ -1,16 +1,19 @@
 // Upload sessions of the test registry: POST, then PATCH as often as one likes, then PUT; or all in one.
 
 import { createHash, randomUUID, type Hash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
 import type { BlobFault, Traffic } from "./registry-blobs.ts";
 import { Refusal, type Content } from "./registry-content.ts";
+import type { Quirk } from "./registry-http.ts";
 
 interface Session {
   readonly repository: string;
   readonly chunks: Buffer[];
   readonly hash: Hash;
   size: number;
+  /** Bytes of the chunk that came last. */
+  lastChunk?: number;
 }
 
 interface UploadRequest {
@@ -28,16 +31,34 @@ interface UploadAnswer {
   readonly location?: string;
   readonly digest?: Digest;
   readonly range?: string;
+  /** Bytes that a chunk must have. */
+  readonly least?: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** `base`: what locations are paths of. */
+export function answerUpload(
+  response: ServerResponse,
+  { status, location, range, least }: UploadAnswer,
+  base: string,
+): void {
+  if (least !== undefined) response.setHeader("OCI-Chunk-Min-Length", least);
+  if (range !== undefined) response.setHeader("Range", range);
+  if (location !== undefined) response.setHeader("Location", base + location);
+  response.writeHead(status).end();
 }
 
 export class Uploads {
   readonly #sessions = new Map<string, Session>();
   readonly #content: Content;
   readonly #traffic: Traffic;
+  readonly #quirks: ReadonlySet<Quirk>;
 
-  constructor(content: Content, traffic: Traffic) {
+  constructor(content: Content, traffic: Traffic, quirks: ReadonlySet<Quirk>) {
     this.#content = content;
     this.#traffic = traffic;
+    this.#quirks = quirks;
   }
 
   get open(): number {
@@ -59,14 +80,24 @@ export class Uploads {
       this.#sessions.delete(id);
       return { status: 204 };
     }
-    if (method !== "GET" && hasBody(request) && !(await this.#receive(upload, session)))
-      return undefined;
+    if (method === "GET" && this.#quirks.has("no-upload-status"))
+      throw new Refusal(400, "NAME_INVALID", "invalid digest");
+    if (method !== "GET" && hasBody(request)) {
+      this.#checkChunk(upload, session);
+      if (!(await this.#receive(upload, session))) {
+        if (this.#quirks.has("loses-uploads")) this.#sessions.delete(id);
+        return undefined;
+      }
+    }
     const location = `/v2/${repository}/blobs/uploads/${id}?state=${session.size}`;
-    const range = `0-${Math.max(session.size - 1, 0)}`;
+    const missing = this.#quirks.has("miscounts-uploads") ? 2 : 1;
+    const range = `0-${Math.max(session.size - missing, 0)}`;
     if (method === "GET") return { status: 204, location, range };
     if (method === "PATCH" || digest === null) {
       if (method === "PUT") throw new Refusal(400, "DIGEST_INVALID", "the digest is missing");
-      return { status: 202, location, range };
+      const status = method === "PATCH" && this.#quirks.has("patch-created") ? 201 : 202;
+      const least = this.#quirks.has("large-chunks") && { least: 5 * MIB };
+      return { status, location, range, ...least };
     }
     this.#sessions.delete(id);
     return {
@@ -76,11 +107,25 @@ export class Uploads {
     };
   }
 
+  /** Throws where a request must not bring what it is to bring. */
+  #checkChunk({ request, method }: UploadRequest, session: Session): void {
+    const length = Number(request.headers["content-length"] ?? NaN);
+    const [start, end] = (request.headers["content-range"] ?? "").split("-").map(Number);
+    const isMisplaced =
+      end !== undefined &&
+      (start !== session.size || (!Number.isNaN(length) && end - start + 1 !== length));
+    if (isMisplaced && !this.#quirks.has("miscounts-uploads"))
+      throw new Refusal(416, "BLOB_UPLOAD_INVALID");
+    if (this.#quirks.has("small-chunks") && !(length <= 4 * MIB))
+      throw new Refusal(416, "UNKNOWN", "the chunk is too large");
+    if (!this.#quirks.has("large-chunks") || method !== "PATCH" || end === undefined) return;
+    const last = session.lastChunk ?? 5 * MIB;
+    session.lastChunk = length;
+    if (last < 5 * MIB) throw new Refusal(400, "SIZE_INVALID", "a chunk was too small");
+  }
+
   /** Takes the body of a request in. False: the connection is gone, by its own doing or by a fault. */
   async #receive({ request, fault }: UploadRequest, session: Session): Promise<boolean> {
-    const start = request.headers["content-range"]?.split("-", 1)[0];
-    if (start !== undefined && Number(start) !== session.size)
-      throw new Refusal(416, "BLOB_UPLOAD_INVALID");
     const end = this.#traffic.begin("uploads", request);
     const limit = fault?.reset ?? fault?.stall ?? Infinity;
     let received = 0;

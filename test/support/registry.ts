@@ -35,7 +35,7 @@ import {
 import { Limits, type LimitOptions } from "./registry-limits.ts";
 import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
 import { answerTags } from "./registry-tags.ts";
-import { Uploads } from "./registry-uploads.ts";
+import { answerUpload, Uploads } from "./registry-uploads.ts";
 
 export interface RegistryOptions {
   readonly auth?: RegistryAuth;
@@ -87,7 +87,7 @@ export class TestRegistry implements AsyncDisposable {
       return realm === "elsewhere" ? `${this.elsewhereUrl}/token` : realm;
     });
     this.#traffic = new Traffic(options.delayMs ?? 0);
-    this.#uploads = new Uploads(this.content, this.#traffic);
+    this.#uploads = new Uploads(this.content, this.#traffic, this.#quirks);
   }
 
   async listen(): Promise<this> {
@@ -376,11 +376,9 @@ export class TestRegistry implements AsyncDisposable {
       fault,
     });
     if (answer === undefined) return;
-    const { status, location, digest, range } = answer;
-    if (digest !== undefined) this.#setDigest(response, digest);
-    if (range !== undefined) response.setHeader("Range", range);
-    if (location !== undefined) response.setHeader("Location", base + location);
-    response.writeHead(status).end();
+    if (fault?.mute) return void response.destroy();
+    if (answer.digest !== undefined) this.#setDigest(response, answer.digest);
+    answerUpload(response, answer, base);
   }
 
   #setDigest(response: ServerResponse, digest: string): void {

@@ -12,12 +12,14 @@ const TABLE: readonly (readonly [
   [2, undefined, 1_000],
   [3, undefined, 2_000],
   [6, undefined, 16_000],
-  [7, undefined, undefined],
+  [7, undefined, 30_000],
+  [8, undefined, 30_000],
+  [9, undefined, undefined],
   [0, 1_000, 1_000],
   [6, 1_000, 16_000],
   [1, 30_000, 30_000],
   [0, 30_001, undefined],
-  [7, 1, undefined],
+  [9, 1, undefined],
 ];
 for (const [inVain, retryAfterMs, delay] of TABLE)
   test(`after ${inVain} breaks in vain${retryAfterMs === undefined ? "" : `, asked to wait ${retryAfterMs} ms`}: ${delay === undefined ? "given up" : `${delay} ms`}`, () => {

@@ -6,7 +6,7 @@ import { CopyError, reasonOf } from "../../errors.ts";
 import type { Answer } from "./answer.ts";
 import { isEncoded, judgePart, strongEtag } from "./blob-part.ts";
 import { networkFailure, type Blame } from "./failures.ts";
-import { afterBreak, nextTry } from "./next-try.ts";
+import { afterBreak, mayPass, nextTry } from "./next-try.ts";
 import type { Timing } from "./registries.ts";
 
 /** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
@@ -162,15 +162,6 @@ export class BlobReader implements Bytes {
     if (this.#lent <= LENT_LIMIT) resolve();
     await promise.finally(() => signal.removeEventListener("abort", abort));
   }
-}
-
-/** What a later request may get another answer to (reliability 2.3, "transient"). */
-const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
-
-function mayPass({ code, context }: CopyError): boolean {
-  if (code === "transfer_stalled") return true;
-  if (code !== "registry_unavailable" && code !== "registry_rate_limited") return false;
-  return context.upstream === undefined || PASSING.has(context.upstream.status);
 }
 
 const cutShort = (blame: Blame): CopyError =>

@@ -29,7 +29,8 @@ import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
 import { servedType } from "./served-type.ts";
-import { Uploads, type Session } from "./uploads.ts";
+import type { Session } from "./upload-requests.ts";
+import { Uploads, waysIn } from "./uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
 const TRAITS: DestinationTraits = {
@@ -78,7 +79,11 @@ class DockerDestination implements Destination {
     this.#reference = reference;
     this.#access = access;
     this.#client = new RegistryClient(reference.registry, access);
-    this.#uploads = new Uploads(this.#client, reference.repository);
+    this.#uploads = new Uploads(
+      this.#client,
+      reference.repository,
+      waysIn(access, reference.registry),
+    );
     this.#referrers = new ReferrerWriter({
       client: this.#client,
       repository: reference.repository,

@@ -1,11 +1,23 @@
 // When a blob that broke off on its way goes on.
 
+import type { CopyError } from "../../errors.ts";
+
 /** New bytes that make a break one of a transfer that moves. */
 export const PROGRESS = 64 * 1024;
-/** Breaks in a row without progress after which it is given up: with half a second to begin with, half a minute. */
-const TRIES = 6;
-/** A registry that wants to be left alone for longer fails the attempt; the queue waits instead, without a permit. */
+/** Breaks in a row without progress after which it is given up: with half a second to begin with, a minute and a half. */
+const TRIES = 8;
+/** No pause is longer. A registry that wants to be left alone for more fails the attempt; the queue waits instead, without a permit. */
 const LONGEST_MS = 30_000;
+
+/** What a later request may get another answer to (reliability 2.3, "transient"). */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Whether a transfer that failed so may go on after a moment. */
+export function mayPass({ code, context }: CopyError): boolean {
+  if (code === "transfer_stalled") return true;
+  if (code !== "registry_unavailable" && code !== "registry_rate_limited") return false;
+  return context.upstream === undefined || PASSING.has(context.upstream.status);
+}
 
 export interface Breaks {
   /** How many in a row came before there were `PROGRESS` new bytes. */
@@ -26,7 +38,7 @@ export function nextTry(
 ): number | undefined {
   if (inVain > TRIES || retryAfterMs > LONGEST_MS) return undefined;
   const pause = inVain === 0 ? firstMs / 8 : firstMs * 2 ** (inVain - 1);
-  return Math.max(pause * (0.75 + jitter / 2), retryAfterMs);
+  return Math.max(Math.min(pause, LONGEST_MS) * (0.75 + jitter / 2), retryAfterMs);
 }
 
 /** What becomes of the count of breaks in vain, after one that came `moved` new bytes later than the last. */

@@ -18,6 +18,7 @@ import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
 import { Tokens } from "./tokens.ts";
+import type { UploadNeeds } from "./upload-mode.ts";
 import { Slabs } from "./wire/slabs.ts";
 
 /** Whose connections are kept apart: nothing that one of them was shown, or has negotiated, is there for another. */
@@ -73,6 +74,8 @@ export class Registries implements AsyncDisposable {
   readonly schemes = new Schemes();
   /** Repositories, as `registry/repository`, that are known to have tags. */
   readonly filled = new Recent<true>(REMEMBERED);
+  /** By registry: in what pieces it turned out to take blobs. */
+  readonly uploads = new Recent<UploadNeeds>(REMEMBERED);
   readonly #conf: { readonly current: RegistriesConf };
   readonly #certs: CertsDir | undefined;
   readonly #egress: EgressRules;

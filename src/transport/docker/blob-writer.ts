@@ -1,0 +1,249 @@
+// A blob of known digest and size on its way out. Where it breaks off it goes on from the byte that the registry is at: what that has
+// lost of the bytes that have passed is read again at the source, the rest has not passed yet. So no byte is hashed twice, and none that
+// is stored is sent again. That the pieces fit together the registry checks with the last request. What follows on what: upload-step.ts.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { CopyError, reasonOf } from "../../errors.ts";
+import { headerOf, type Reply } from "./answer.ts";
+import { mayPass, nextTry, PROGRESS } from "./next-try.ts";
+import { UploadContent, type KnownBlob } from "./upload-content.ts";
+import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
+import type { Session, UploadRequests } from "./upload-requests.ts";
+import { nextStep, storedIn, type Trouble } from "./upload-step.ts";
+
+export interface WriterWays {
+  readonly requests: UploadRequests;
+  readonly needs: UploadNeeds;
+  readonly learn: (needs: UploadNeeds) => void;
+  /** Hears of each address at which the upload goes on. */
+  readonly onSession: (session: Session) => void;
+}
+
+/** A request that did not do what it should; `bytes`: how many it was to bring. */
+interface Failed {
+  readonly error: CopyError;
+  readonly trouble: Trouble;
+  readonly bytes: number;
+}
+
+export class BlobWriter implements AsyncDisposable {
+  readonly #blob: KnownBlob;
+  readonly #ways: WriterWays;
+  readonly #signal: AbortSignal;
+  readonly #content: UploadContent;
+  #needs: UploadNeeds;
+  #session: Session | undefined;
+  /** The first byte that the session does not have, as far as we know. */
+  #from = 0;
+  /** The most that a session was known to have. */
+  #most = 0;
+  /** The session was gone on with where it said. */
+  #isResumed = false;
+  #inVain = 0;
+
+  constructor(blob: KnownBlob, ways: WriterWays, signal: AbortSignal) {
+    this.#blob = blob;
+    this.#ways = ways;
+    this.#needs = ways.needs;
+    this.#signal = signal;
+    this.#content = new UploadContent(blob, signal);
+  }
+
+  /** To be called once. `begun`: a session without bytes; `left`: one that somebody else has begun, and perhaps brought far. */
+  async write(begun: Session | undefined, left: URL | undefined): Promise<void> {
+    const { requests } = this.#ways;
+    if (left !== undefined) await this.#takeUp(left);
+    if (this.#session === undefined)
+      this.#moveTo(begun ?? (await requests.begin(this.#blob.digest, "again", this.#signal)));
+    else if (begun !== undefined) await requests.cancel(begun);
+    for (;;) {
+      const failed = await this.#sendRest();
+      if (failed === undefined || (await this.#recover(failed)) === "stored") return;
+    }
+  }
+
+  /** Gives the session back. */
+  async cancel(): Promise<void> {
+    if (this.#session !== undefined) await this.#ways.requests.cancel(this.#session);
+  }
+
+  /** Ends the content, if it has not. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#content[Symbol.asyncDispose]();
+  }
+
+  async #takeUp(left: URL): Promise<void> {
+    this.#session = { url: left };
+    const stored = await this.#ask();
+    if (typeof stored === "number" && stored > 0 && stored <= this.#blob.size) {
+      this.#stands(stored);
+      this.#isResumed = true;
+    } else this.#session = undefined;
+  }
+
+  #moveTo(session: Session): void {
+    this.#session = { ...this.#session, ...session };
+    this.#ways.onSession(session);
+  }
+
+  /** The registry has so many bytes. */
+  #stands(stored: number): void {
+    if (stored - this.#most >= PROGRESS) this.#inVain = 0;
+    this.#most = Math.max(this.#most, stored);
+    this.#from = stored;
+  }
+
+  /** Undefined: all is sent, and the registry has stored it. */
+  async #sendRest(): Promise<Failed | undefined> {
+    const { requests } = this.#ways;
+    const { size, digest } = this.#blob;
+    const piece = this.#piece;
+    await this.#content.skipTo(this.#from);
+    if (this.#from === 0 && piece === undefined) {
+      const body = this.#content.body(0, size);
+      return this.#try(size, (to) => requests.putWhole(to, body, this.#blob, this.#signal), stores);
+    }
+    while (this.#from < size) {
+      const failed = await this.#sendPiece(Math.min(size, this.#from + (piece ?? size)));
+      if (failed !== undefined) return failed;
+    }
+    await this.#content.ended();
+    return this.#try(0, (to) => requests.close(to, digest, this.#signal), stores);
+  }
+
+  async #sendPiece(to: number): Promise<Failed | undefined> {
+    const { requests } = this.#ways;
+    const { digest } = this.#blob;
+    const from = this.#from;
+    const headers = { "content-length": String(to - from), "content-range": `${from}-${to - 1}` };
+    const body = this.#content.body(from, to);
+    const send = (session: Session) => requests.patch(session, body, digest, headers, this.#signal);
+    return this.#try(to - from, send, (reply) => {
+      if (!isFine(reply)) return false;
+      this.#moveTo(requests.next(reply, digest));
+      this.#stands(to);
+      return true;
+    });
+  }
+
+  /** What went wrong with a request, if it can be gone on after; throws what cannot. */
+  async #try(
+    bytes: number,
+    send: (session: Session) => Promise<Reply>,
+    takes: (reply: Reply) => boolean,
+  ): Promise<Failed | undefined> {
+    try {
+      const reply = await send(this.#session as Session);
+      if (takes(reply)) return undefined;
+      return failedBy(this.#ways.requests.refusal(reply, this.#blob.digest), bytes);
+    } catch (error) {
+      return { error: this.#passing(error), trouble: { kind: "broken" }, bytes };
+    }
+  }
+
+  /** The error, if it may pass and nobody but the registry or the network is to blame; else it is thrown. */
+  #passing(error: unknown): CopyError {
+    if (this.#content.failure !== undefined) throw this.#content.failure.error;
+    if (this.#signal.aborted || !(error instanceof CopyError) || !mayPass(error)) throw error;
+    return error;
+  }
+
+  /** Finds out where to go on, after a pause. Throws the failure where there is no going on. */
+  async #recover({ error, trouble, bytes }: Failed): Promise<"stored" | "to be sent"> {
+    const less = this.#smallerAfter(trouble, bytes);
+    if (less !== undefined) this.#ways.learn(less);
+    const next = nextStep(trouble, {
+      canRepeat: this.#content.canRepeat,
+      isResumed: this.#isResumed,
+      isPiece: this.#piece !== undefined,
+      hasSmaller: less !== undefined,
+    });
+    if (next === "fail") throw error;
+    await this.#pause(error);
+    if (next === "anew") return this.#beginAnew(trouble !== GONE);
+    if (next === "smaller" && less !== undefined) this.#needs = less;
+    const stored = await this.#ask();
+    if (typeof stored === "object") return this.#recover(stored);
+    if (stored === "gone") return this.#beginAnew(false);
+    // Where there is more than was sent, somebody else has written there, or it counts wrongly.
+    if (stored > this.#content.at) return this.#beginAnew(true);
+    this.#stands(stored);
+    this.#isResumed = stored > 0;
+    return "to be sent";
+  }
+
+  /** A piece that is refused with 416 may be at the wrong place rather than too large. */
+  #smallerAfter(trouble: Trouble, bytes: number): UploadNeeds | undefined {
+    if (trouble.kind !== "refused") return undefined;
+    const isTooMuch =
+      trouble.status === 413 ||
+      (trouble.status === 416 && !this.#isResumed && this.#piece === undefined);
+    return isTooMuch ? smaller(bytes, trouble.status) : undefined;
+  }
+
+  async #pause(error: CopyError): Promise<void> {
+    const { retryAfterMs } = error.context;
+    const { breakMs } = this.#ways.requests.client.timing;
+    const delay = nextTry({ inVain: ++this.#inVain, retryAfterMs }, breakMs);
+    if (delay === undefined) throw error;
+    await sleep(delay, undefined, { signal: this.#signal }).catch((reason: unknown) => {
+      throw reasonOf(reason, this.#signal);
+    });
+  }
+
+  /** How many bytes the session has. */
+  async #ask(): Promise<number | "gone" | Failed> {
+    const { requests } = this.#ways;
+    const { digest } = this.#blob;
+    let told: Reply | undefined;
+    const failed = await this.#try(
+      0,
+      (session) => requests.ask(session, digest, this.#signal),
+      (reply) => {
+        if (isFine(reply)) told = reply;
+        return told !== undefined;
+      },
+    );
+    if (failed?.trouble.kind === "broken") return failed;
+    if (told === undefined) return "gone";
+    const { headers } = told;
+    if (headerOf(headers, "location") !== undefined) this.#moveTo(requests.next(told, digest));
+    return storedIn(headerOf(headers, "range")) ?? "gone";
+  }
+
+  /** The session leads nowhere; but if that is because its blob is stored, all is well: an answer got lost. */
+  async #beginAnew(isOpen: boolean): Promise<"stored" | "to be sent"> {
+    const { requests } = this.#ways;
+    const { digest, size } = this.#blob;
+    try {
+      if (this.#content.at === size && (await requests.isStored(digest, size, this.#signal)))
+        return "stored";
+      if (isOpen) await this.cancel();
+      this.#moveTo(await requests.begin(digest, "once", this.#signal));
+    } catch (error) {
+      return this.#recover({ error: this.#passing(error), trouble: GONE, bytes: 0 });
+    }
+    this.#from = 0;
+    this.#isResumed = false;
+    return "to be sent";
+  }
+
+  get #piece(): number | undefined {
+    return pieceOf(this.#blob.size, this.#needs, this.#session?.leastBytes);
+  }
+}
+
+const GONE: Trouble = { kind: "refused", status: 404 };
+
+const stores = ({ status }: Reply): boolean => status === 201;
+
+const isFine = ({ status }: Reply): boolean => status >= 200 && status < 300;
+
+function failedBy(error: CopyError, bytes: number): Failed {
+  const { upstream } = error.context;
+  const trouble: Trouble =
+    upstream === undefined || mayPass(error)
+      ? { kind: "broken" }
+      : { kind: "refused", ...upstream };
+  return { error, trouble, bytes };
+}

@@ -1,0 +1,121 @@
+// A blob of which neither digest nor size are known before it has passed: PATCH with all of it, or in pieces, then a PUT that says its digest.
+
+import { createHash } from "node:crypto";
+import type { Bytes } from "../../bytes.ts";
+import type { BlobStream } from "../../copy/interfaces.ts";
+import { CopyError } from "../../errors.ts";
+import type { Descriptor } from "../../image/blob-info.ts";
+import type { Digest } from "../../image/digest.ts";
+import type { Reply } from "./answer.ts";
+import { mayPass } from "./next-try.ts";
+import { Relay } from "./relay.ts";
+import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
+import type { Session, UploadRequests } from "./upload-requests.ts";
+
+interface Ways {
+  readonly needs: UploadNeeds;
+  readonly learn: (needs: UploadNeeds) => void;
+}
+
+/** Sends it. The bytes come once, so nothing is tried again, and the session is given back where it fails. */
+export async function putStream(
+  requests: UploadRequests,
+  ways: Ways,
+  { content, info }: BlobStream,
+  begun: Session | undefined,
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  let session = begun ?? (await requests.begin(info.digest, "again", signal));
+  const patch = async (body: Bytes | Buffer, headers: Readonly<Record<string, string>>) => {
+    const reply = await requests.patch(session, body, info.digest, headers, signal);
+    if (!isTaken(reply)) throw requests.refusal(reply, info.digest);
+    session = { ...session, ...requests.next(reply, info.digest) };
+  };
+  const measured = measure(content);
+  try {
+    const piece = pieceOf(info.size, ways.needs, session.leastBytes);
+    if (piece === undefined) await patch(measured.content, {});
+    else await inPieces(measured.content, piece, patch, signal);
+    const digest = info.digest ?? measured.digest();
+    await close(requests, session, { digest, size: measured.size() }, signal);
+    return { ...info, digest, size: measured.size() };
+  } catch (error) {
+    learnFrom(error, ways);
+    await requests.cancel(session);
+    throw error;
+  }
+}
+
+const isTaken = ({ status }: Reply): boolean => status >= 200 && status < 300;
+
+/** One piece at a time is held, since a PATCH must say how long it is. */
+async function inPieces(
+  content: Bytes,
+  piece: number,
+  patch: (body: Buffer, headers: Readonly<Record<string, string>>) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  await using relay = new Relay(content, signal);
+  for (let at = 0; ;) {
+    const body = await collected(relay.take(piece), signal);
+    if (body.length < piece) await relay.ended();
+    if (body.length === 0) return;
+    await patch(body, {
+      "content-length": String(body.length),
+      "content-range": `${at}-${at + body.length - 1}`,
+    });
+    at += body.length;
+    if (body.length < piece) return;
+  }
+}
+
+async function collected(content: Bytes, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await content.pour((chunk, release) => {
+    chunks.push(Buffer.from(chunk));
+    release();
+  }, signal);
+  return Buffer.concat(chunks);
+}
+
+/** Where the answer got lost, the blob itself tells. */
+async function close(
+  requests: UploadRequests,
+  session: Session,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const reply = await requests.close(session, digest, signal);
+    if (reply.status !== 201) throw requests.refusal(reply, digest);
+  } catch (error) {
+    const isLost = error instanceof CopyError && mayPass(error) && !signal.aborted;
+    if (!isLost || !(await requests.isStored(digest, size, signal).catch(() => false))) throw error;
+  }
+}
+
+/** What was refused for its size goes in smaller pieces the next time. */
+function learnFrom(error: unknown, { needs, learn }: Ways): void {
+  const status = error instanceof CopyError ? error.context.upstream?.status : undefined;
+  if (status !== 413 && status !== 416) return;
+  const less = smaller(needs.pieceBytes ?? Infinity, status);
+  if (less !== undefined) learn(less);
+}
+
+function measure(content: Bytes) {
+  const hash = createHash("sha256");
+  let size = 0;
+  const measured: Bytes = {
+    pour: (sink, signal) =>
+      content.pour((chunk, release) => {
+        hash.update(chunk);
+        size += chunk.length;
+        sink(chunk, release);
+      }, signal),
+  };
+  return {
+    content: measured,
+    size: () => size,
+    digest: (): Digest => `sha256:${hash.digest("hex")}`,
+  };
+}

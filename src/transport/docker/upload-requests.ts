@@ -1,0 +1,155 @@
+// The requests of an upload (distribution-spec, "Pushing blobs"), each sent once unless it says otherwise.
+
+import { fromBuffer, type Bytes } from "../../bytes.ts";
+import { CopyError } from "../../errors.ts";
+import type { Digest } from "../../image/digest.ts";
+import { headerOf, type Reply } from "./answer.ts";
+import { parseCount } from "./content-range.ts";
+import type { Outgoing, RegistryClient } from "./http.ts";
+
+/** ms for telling a registry that an upload will not go on. */
+const CANCEL_MS = 5_000;
+
+/** Where an upload goes on. */
+export interface Session {
+  readonly url: URL;
+  /** Fewer bytes than this must not come with a PATCH, but for the last. */
+  readonly leastBytes?: number;
+}
+
+const BINARY = { "content-type": "application/octet-stream" } as const;
+
+export class UploadRequests {
+  readonly client: RegistryClient;
+  readonly repository: string;
+
+  constructor(client: RegistryClient, repository: string) {
+    this.client = client;
+    this.repository = repository;
+  }
+
+  /** Throws where none is begun. */
+  async begin(
+    digest: Digest | undefined,
+    sends: "once" | "again",
+    signal: AbortSignal,
+  ): Promise<Session> {
+    const out = this.#outgoing("POST", this.#path("uploads/"), digest);
+    const reply =
+      sends === "once"
+        ? await this.client.sendOnce(out, signal)
+        : await this.client.send(out, signal);
+    if (reply.status !== 202) throw this.client.refusal(reply, out);
+    return this.next(reply, digest);
+  }
+
+  /** Asks for the blob of another repository. A session where the registry would rather have the bytes; undefined: it says no. */
+  async mount(
+    digest: Digest,
+    from: string,
+    signal: AbortSignal,
+  ): Promise<"mounted" | Session | undefined> {
+    const query = new URLSearchParams({ mount: digest, from });
+    const out: Outgoing = {
+      ...this.#outgoing("POST", this.#path(`uploads/?${query.toString()}`), digest),
+      scopes: [...this.#scopes, `repository:${from}:pull`],
+      phase: "mount",
+    };
+    try {
+      const reply = await this.client.send(out, signal);
+      if (reply.status === 201) return "mounted";
+      return reply.status === 202 ? this.next(reply, digest) : undefined;
+    } catch (error) {
+      // The token service may refuse a token for both repositories.
+      if (error instanceof CopyError && error.code === "destination_unauthorized") return undefined;
+      throw error;
+    }
+  }
+
+  /** How far it is. */
+  ask({ url }: Session, digest: Digest, signal: AbortSignal): Promise<Reply> {
+    return this.client.sendOnce(this.#outgoing("GET", url, digest), signal);
+  }
+
+  /** `headers`: what is known of where the bytes belong. */
+  patch(
+    { url }: Session,
+    body: Bytes | Buffer,
+    digest: Digest | undefined,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const out = { ...this.#outgoing("PATCH", url, digest), headers: { ...BINARY, ...headers } };
+    return this.client.upload(out, Buffer.isBuffer(body) ? fromBuffer(body) : body, signal);
+  }
+
+  /** The last request, with all the blob's bytes. */
+  putWhole(
+    { url }: Session,
+    body: Bytes,
+    { digest, size }: { readonly digest: Digest; readonly size: number },
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const headers = { ...BINARY, "content-length": String(size) };
+    const out = { ...this.#outgoing("PUT", withDigest(url, digest), digest), headers };
+    return this.client.upload(out, body, signal);
+  }
+
+  /** The last request, when all bytes are there. */
+  close({ url }: Session, digest: Digest, signal: AbortSignal): Promise<Reply> {
+    return this.client.sendOnce(this.#outgoing("PUT", withDigest(url, digest), digest), signal);
+  }
+
+  /** Whether the blob is there: a request's answer may have got lost. */
+  async isStored(digest: Digest, size: number, signal: AbortSignal): Promise<boolean> {
+    const out: Outgoing = {
+      ...this.#outgoing("HEAD", this.#path(digest), digest),
+      phase: "blob",
+    };
+    const { status, headers } = await this.client.send(out, signal);
+    const length = headerOf(headers, "content-length");
+    return status === 200 && (length === undefined || Number(length) === size);
+  }
+
+  /** Tells the registry that nothing more will come; whether it listens does not matter: sessions lapse. */
+  async cancel({ url }: Session): Promise<void> {
+    await this.client
+      .sendOnce(this.#outgoing("DELETE", url, undefined), AbortSignal.timeout(CANCEL_MS))
+      .catch(() => {});
+  }
+
+  /** The session as an answer tells that it goes on. Throws where it must not be gone on with there. */
+  next(reply: Reply, digest: Digest | undefined): Session {
+    const location = headerOf(reply.headers, "location");
+    const least = parseCount(headerOf(reply.headers, "oci-chunk-min-length") ?? "");
+    return {
+      url: this.client.nextAddress(reply.url, location, this.#blame(digest)),
+      ...(least !== undefined && { leastBytes: least }),
+    };
+  }
+
+  /** The error for an answer that is not the one hoped for. */
+  refusal(reply: Reply, digest: Digest | undefined): CopyError {
+    return this.client.refusal(reply, this.#blame(digest));
+  }
+
+  get #scopes(): readonly string[] {
+    return [`repository:${this.repository}:pull,push`];
+  }
+
+  #path(rest: string): string {
+    return `/v2/${this.repository}/blobs/${rest}`;
+  }
+
+  #blame(digest: Digest | undefined): Pick<Outgoing, "phase" | "digest"> {
+    return { phase: "upload", ...(digest !== undefined && { digest }) };
+  }
+
+  #outgoing(method: Outgoing["method"], to: string | URL, digest: Digest | undefined): Outgoing {
+    return { method, to, scopes: this.#scopes, ...this.#blame(digest) };
+  }
+}
+
+/** The query that is there already is the registry's own state: it stays as it is, byte for byte. */
+const withDigest = (url: URL, digest: Digest): URL =>
+  new URL(`${url.href}${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`);

@@ -1,0 +1,49 @@
+// What becomes of an upload whose request did not do what it should: decisions only.
+
+import { parseCount } from "./content-range.ts";
+
+/** `broken`: nobody knows how much came; `refused`: the registry has said no. */
+export type Trouble =
+  | { readonly kind: "broken" }
+  | { readonly kind: "refused"; readonly status: number; readonly code?: string | undefined };
+
+export interface UploadState {
+  /** What the source has given already can be had again. */
+  readonly canRepeat: boolean;
+  /** The session was gone on with at an offset that the registry told. */
+  readonly isResumed: boolean;
+  /** The request brought all that was left, or a piece. */
+  readonly isPiece: boolean;
+  /** There is a smaller size of pieces to try. */
+  readonly hasSmaller: boolean;
+}
+
+/**
+ * `ask` the session how far it is, and go on there; `anew`: begin another session, with the first byte; `smaller`: the same as ask, in
+ * smaller pieces; `fail`: it is over, as far as this attempt is concerned.
+ */
+export type Next = "ask" | "anew" | "smaller" | "fail";
+
+/** Says nothing of how often: next-try.ts does. */
+export function nextStep(trouble: Trouble, state: UploadState): Next {
+  if (!state.canRepeat) return "fail";
+  if (trouble.kind === "broken") return "ask";
+  const { status, code } = trouble;
+  // Where pieces were put together the wrong way it is our offset that was wrong; a whole blob that is wrong stays so.
+  if (code === "DIGEST_INVALID") return state.isResumed ? "anew" : "fail";
+  if (status === 416 && (state.isResumed || state.isPiece)) return "ask";
+  if (status === 413 || status === 416) return state.hasSmaller ? "smaller" : "fail";
+  const isGone = status === 404 || code === "BLOB_UPLOAD_UNKNOWN" || code === "BLOB_UPLOAD_INVALID";
+  return isGone ? "anew" : "fail";
+}
+
+/**
+ * How many bytes a session has, by its `Range: 0-<last>`; undefined: it does not say. Registries that have nothing yet say `0-0`
+ * (distribution), as they would for one byte: it is taken for nothing, and a wrong offset is refused or shows in the digest.
+ */
+export function storedIn(range: string | undefined): number | undefined {
+  const text = range?.startsWith("bytes=") ? range.slice("bytes=".length) : range;
+  if (text === undefined || !text.startsWith("0-")) return undefined;
+  const last = parseCount(text.slice(2));
+  return last === undefined || last === 0 ? last : last + 1;
+}

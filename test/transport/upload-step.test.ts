@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pieceOf, smaller } from "../../src/transport/docker/upload-mode.ts";
+import {
+  nextStep,
+  storedIn,
+  type Next,
+  type Trouble,
+  type UploadState,
+} from "../../src/transport/docker/upload-step.ts";
+
+const MIB = 1024 * 1024;
+const usual: UploadState = {
+  canRepeat: true,
+  isResumed: false,
+  isPiece: false,
+  hasSmaller: true,
+};
+const BROKEN: Trouble = { kind: "broken" };
+const refused = (status: number, code?: string): Trouble => ({ kind: "refused", status, code });
+
+const STEPS: readonly (readonly [string, Trouble, Partial<UploadState>, Next])[] = [
+  ["it broke off", BROKEN, {}, "ask"],
+  ["it broke off again", BROKEN, { isResumed: true }, "ask"],
+  ["it broke off, and nothing can be repeated", BROKEN, { canRepeat: false }, "fail"],
+  ["the session is unknown", refused(404, "BLOB_UPLOAD_UNKNOWN"), {}, "anew"],
+  ["the session is unknown, without a word", refused(404), {}, "anew"],
+  ["the session is invalid", refused(400, "BLOB_UPLOAD_INVALID"), {}, "anew"],
+  [
+    "the session is unknown, and nothing can be repeated",
+    refused(404),
+    { canRepeat: false },
+    "fail",
+  ],
+  ["it is too much", refused(413), {}, "smaller"],
+  ["a piece is too much", refused(413), { isPiece: true }, "smaller"],
+  ["it is too much, and there is no less", refused(413), { hasSmaller: false }, "fail"],
+  ["all of it is out of range", refused(416), {}, "smaller"],
+  ["a small blob is out of range", refused(416), { hasSmaller: false }, "fail"],
+  ["a piece is out of range", refused(416), { isPiece: true }, "ask"],
+  [
+    "what was gone on with is out of range",
+    refused(416, "BLOB_UPLOAD_INVALID"),
+    { isResumed: true },
+    "ask",
+  ],
+  ["the digest does not fit", refused(400, "DIGEST_INVALID"), {}, "fail"],
+  [
+    "the digest does not fit what was put together",
+    refused(400, "DIGEST_INVALID"),
+    { isResumed: true },
+    "anew",
+  ],
+  ["it may not be written", refused(403, "DENIED"), {}, "fail"],
+  ["the size does not fit", refused(400, "SIZE_INVALID"), {}, "fail"],
+  ["it is not done there", refused(501), {}, "fail"],
+];
+for (const [what, trouble, state, expected] of STEPS)
+  test(`where ${what}: ${expected}`, () => {
+    assert.equal(nextStep(trouble, { ...usual, ...state }), expected);
+  });
+
+const RANGES: readonly (readonly [string | undefined, number | undefined])[] = [
+  ["0-0", 0],
+  ["0-1", 2],
+  ["0-999", 1000],
+  ["bytes=0-999", 1000],
+  ["1-999", undefined],
+  ["0-", undefined],
+  ["0--1", undefined],
+  ["0-9e3", undefined],
+  ["0-99999999999999999999", undefined],
+  ["bytes 0-999/1000", undefined],
+  ["", undefined],
+  [undefined, undefined],
+];
+for (const [range, stored] of RANGES)
+  test(`an upload's Range ${JSON.stringify(range)}: ${stored} bytes are there`, () => {
+    assert.equal(storedIn(range), stored);
+  });
+
+const PIECES: readonly (readonly [string, Parameters<typeof pieceOf>, number | undefined])[] = [
+  ["nobody asks for pieces", [10 * MIB, {}, 5 * MIB], undefined],
+  ["pieces are asked for", [10 * MIB, { pieceBytes: 4 * MIB }], 4 * MIB],
+  ["pieces are asked for, of a size unknown", [undefined, { pieceBytes: 4 * MIB }], 4 * MIB],
+  ["it is one piece", [4 * MIB, { pieceBytes: 4 * MIB }], undefined],
+  ["pieces must have more", [10 * MIB, { pieceBytes: 4 * MIB }, 5 * MIB], 5 * MIB],
+  ["it is not large enough", [10 * MIB, { pieceBytes: 4 * MIB, above: 10 * MIB }], undefined],
+  ["it is large enough", [11 * MIB, { pieceBytes: 4 * MIB, above: 10 * MIB }], 4 * MIB],
+];
+for (const [what, given, piece] of PIECES)
+  test(`where ${what}: pieces of ${piece}`, () => {
+    assert.equal(pieceOf(...given), piece);
+  });
+
+test("what is refused is tried in less, until there is no less", () => {
+  const pieces = (status: number) => {
+    const tried: number[] = [];
+    for (let bytes = 10 ** 9; ;) {
+      const less = smaller(bytes, status)?.pieceBytes;
+      if (less === undefined) return tried;
+      tried.push((bytes = less) / MIB);
+    }
+  };
+  assert.deepEqual(pieces(413), [32, 4, 1]);
+  assert.deepEqual(pieces(416), [4, 1]);
+});

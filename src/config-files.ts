@@ -50,6 +50,8 @@ export function readRegistryFiles(
     readonly REGISTRIES_CONF?: string;
     readonly CERTS_DIR?: string;
     readonly AUTH_FILE?: string;
+    readonly TLS_VERIFY?: string;
+    readonly API_KEYS_FILE?: string;
   },
   env: NodeJS.ProcessEnv,
   faults: string[],
@@ -59,7 +61,10 @@ export function readRegistryFiles(
     faults.push(...faultsInCertsDir(certs).map((fault) => `CERTS_DIR names ${fault}`));
   if (conf !== undefined) checkRegistriesConf(resolve(conf), faults);
   if (auth !== undefined) checkAuthFile(auth, faults);
+  // A tenant who may have certificates unchecked may have the operator's credentials shown to whoever stands in between.
+  const verify = given.TLS_VERIFY ?? (given.API_KEYS_FILE === undefined ? "optional" : "required");
   return {
+    mustVerify: verify === "required",
     ...(conf !== undefined && { registriesConf: resolve(conf) }),
     ...(certs !== undefined && { certsDir: resolve(certs) }),
     ...(auth !== undefined && { authFile: { path: resolve(auth), env: helperEnvironment(env) } }),

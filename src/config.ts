@@ -42,6 +42,9 @@ const Environment = Type.Object({
       "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
   }),
   CERTS_DIR: Type.Optional(Type.String({ description: "a folder" })),
+  TLS_VERIFY: Type.Optional(
+    Type.Enum(["required", "optional"], { description: "required or optional" }),
+  ),
   REGISTRIES_CONF: Type.Optional(Type.String({ description: "a file" })),
   POLICY_FILE: Type.Optional(Type.String({ description: "a file" })),
   BLOB_CONCURRENCY: Type.Integer({

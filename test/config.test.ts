@@ -34,7 +34,7 @@ test("without settings but the secrets' key there are defaults", () => {
     apiKeys: undefined,
     secretsKeys: `${KEY}\n`,
     egress: { allowed: undefined, denied: parseHosts(""), privateNetworks: "all" },
-    registryFiles: {},
+    registryFiles: { mustVerify: false },
     docker: { host: "unix:///var/run/docker.sock" },
     policy: undefined,
     blobConcurrency: 6,
@@ -253,4 +253,14 @@ test("what is wrong with a host's certificates is told by its folder", async () 
         message,
       ) && !message.includes("m4rk3d"),
   );
+});
+
+test("requests may have certificates unchecked without API keys, not with them, and as TLS_VERIFY says in both", async () => {
+  const API_KEYS_FILE = await file("tenants", "a:b\n");
+  const mustVerify = (env: NodeJS.ProcessEnv) => load(env).registryFiles.mustVerify;
+  assert.equal(mustVerify({}), false);
+  assert.equal(mustVerify({ API_KEYS_FILE }), true);
+  assert.equal(mustVerify({ TLS_VERIFY: "required" }), true);
+  assert.equal(mustVerify({ API_KEYS_FILE, TLS_VERIFY: "optional" }), false);
+  assert.throws(() => load({ TLS_VERIFY: "no" }), /TLS_VERIFY must be required or optional/);
 });

@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { PlatformChoice } from "../image/platform.ts";
 import type { ImageReference } from "../image/reference.ts";
 import type { Credentials, JobSecrets, SideContext } from "../jobs/record.ts";
+import { MUST_VERIFY } from "../transport/access.ts";
 import type { Fault } from "./faults.ts";
 import { GZIP_LEVELS } from "./option-schemas.ts";
 import type { DestinationContext, JobRequest, RequestContext } from "./schemas.ts";
@@ -25,11 +26,18 @@ const READ_MEANING: typeof MEANING = {
   caCertificates: ["docker", "oci", "oci-archive"],
 };
 
+/** Where paths must stay, and what requests may not ask for. */
+export interface Border {
+  readonly dataDir: string;
+  readonly registries: { readonly mustVerify: boolean };
+}
+
 /** A client who sends a field to a transport that has no use for it has mistaken something: the side, the option, the transport. */
 export function checkContext(
   pointer: string,
   context: Context = {},
   reference: ImageReference | undefined,
+  { registries }: Border,
   faults: Fault[],
 ): void {
   const add = (field: keyof Context, detail: string): void =>
@@ -44,6 +52,7 @@ export function checkContext(
         `has no meaning for \`${reference.transport}:\`, only for ${transports.map((t) => `\`${t}:\``).join(" and ")}: leave it out`,
       );
   }
+  if (context.tlsVerify === false && registries.mustVerify) add("tlsVerify", MUST_VERIFY);
   // gzip is what layers are compressed into where nothing else is asked for.
   const { caCertificates, compressionFormat = "gzip", compressionLevel = 0 } = context;
   const fault = caCertificates === undefined ? undefined : certificateFault(caCertificates);

@@ -58,11 +58,7 @@ export function addInspectRoute(app: App, deps: ServerDeps, lookups: Lookups): v
     { schema: SCHEMA, attachValidation: true },
     async (request, reply): Promise<Inspection | FastifyReply> => {
       const faults = faultsOf(request.validationError?.validation ?? []);
-      const { reference, wish, platform, raw } = parseInspectRequest(
-        request.body,
-        faults,
-        deps.dataDir,
-      );
+      const { reference, wish, platform, raw } = parseInspectRequest(request.body, faults, deps);
       const access = accessTo("source", wish, deps);
       const read = await lookups.run(askerOf(request, reply), async (signal) => {
         await using source = await openSource(reference, access, signal);

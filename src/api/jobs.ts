@@ -28,7 +28,8 @@ export function addJobRoutes(app: App, deps: ServerDeps): void {
   addChanges(app, deps);
 }
 
-function addSubmit(app: App, { jobs, sealer, dataDir }: ServerDeps): void {
+function addSubmit(app: App, deps: ServerDeps): void {
+  const { jobs, sealer } = deps;
   const schema = {
     tags,
     operationId: "createJob",
@@ -47,7 +48,7 @@ function addSubmit(app: App, { jobs, sealer, dataDir }: ServerDeps): void {
     const order = parseOrder(
       request.body,
       faultsOf(request.validationError?.validation ?? []),
-      dataDir,
+      deps,
     );
     const key = request.headers["idempotency-key"];
     const idempotency =

@@ -9,7 +9,7 @@ import {
   whyNoTags,
 } from "../image/reference.ts";
 import type { AccessWish } from "../transport/access.ts";
-import { checkContext, contextOf, credentialsOf, platformOf } from "./contexts.ts";
+import { checkContext, type Border, contextOf, credentialsOf, platformOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import type { InspectRequest, TagsRequest } from "./lookup-schemas.ts";
 import { referenceIn, throwFaults, type FoundReference } from "./references.ts";
@@ -29,23 +29,25 @@ export interface InspectLookup extends Lookup {
 export function parseInspectRequest(
   body: unknown,
   schemaFaults: readonly Fault[],
-  dataDir: string,
+  border: Border,
 ): InspectLookup {
+  const { dataDir } = border;
   const found = referenceIn(body, "reference", { side: "source", dataDir });
   const request = checked<InspectRequest>(body, schemaFaults, found);
   const { context, raw = false } = request;
-  return { ...lookupOf(request, found), platform: platformOf(context), raw };
+  return { ...lookupOf(request, found, border), platform: platformOf(context), raw };
 }
 
 /** The repository or layout whose tags are asked for. Throws as parseOrder. */
 export function parseTagsRequest(
   body: unknown,
   schemaFaults: readonly Fault[],
-  dataDir: string,
+  border: Border,
 ): Lookup {
+  const { dataDir } = border;
   const check = (found: ImageReference) => checkUntagged(found, (body as TagsRequest).reference);
   const found = referenceIn(body, "reference", { side: "source", dataDir, check });
-  return lookupOf(checked<TagsRequest>(body, schemaFaults, found), found);
+  return lookupOf(checked<TagsRequest>(body, schemaFaults, found), found, border);
 }
 
 /** The body, once the schema has nothing to say against it. */
@@ -54,10 +56,14 @@ function checked<T>(body: unknown, schemaFaults: readonly Fault[], found: FoundR
   return body as T;
 }
 
-function lookupOf({ reference, context }: TagsRequest, found: FoundReference): Lookup {
+function lookupOf(
+  { reference, context }: TagsRequest,
+  found: FoundReference,
+  border: Border,
+): Lookup {
   const faults: Fault[] = [];
   const credentials = credentialsOf(context?.auth, "/context/auth", faults);
-  checkContext("/context", context, found.reference, faults);
+  checkContext("/context", context, found.reference, border, faults);
   throwFaults([found], faults);
   const wish = { ...contextOf(context), ...(credentials !== undefined && { credentials }) };
   return { reference: parseReference(reference), wish };

@@ -27,7 +27,7 @@ export function addPlanRoute(app: App, deps: ServerDeps, lookups: Lookups): void
   const blobs = new LocalSemaphore(BLOBS);
   app.post("/plans", { schema: SCHEMA, attachValidation: true }, async (request, reply) => {
     const faults = faultsOf(request.validationError?.validation ?? []);
-    const { spec, secrets } = parseOrder(request.body, faults, deps.dataDir);
+    const { spec, secrets } = parseOrder(request.body, faults, deps);
     const plan = async (signal: AbortSignal) => {
       await using ends = await openEnds({ tenant: request.tenant, spec, secrets }, deps, signal);
       return planCopy(ends, spec.options, { blobs, signal });

@@ -8,7 +8,7 @@ import { formatReference, whyReadOnly, type ImageReference } from "../image/refe
 import type { JobSecrets, JobSpec } from "../jobs/record.ts";
 import { DocumentFault } from "../signature/fields.ts";
 import { parsePolicy } from "../signature/policy.ts";
-import { checkContext, contextOf, platformOf, secretsOf } from "./contexts.ts";
+import { checkContext, type Border, contextOf, platformOf, secretsOf } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { checkOptions } from "./option-checks.ts";
 import { DEFAULTS } from "./option-schemas.ts";
@@ -22,14 +22,15 @@ export interface JobOrder {
 }
 
 /**
- * The order that a body means. `schemaFaults`: what the schema found wrong with it; `dataDir`: where paths must stay. Throws all faults
+ * The order that a body means. `schemaFaults`: what the schema found wrong with it; `border`: what is not let in. Throws all faults
  * at once: `path_denied` or `reference_invalid` if there is nothing wrong but that, else `invalid_request`.
  */
 export function parseOrder(
   body: unknown,
   schemaFaults: readonly Fault[],
-  dataDir: string,
+  border: Border,
 ): JobOrder {
+  const { dataDir } = border;
   const reads = { side: "source", dataDir } as const;
   const writes = { side: "destination", dataDir, check: checkWritable } as const;
   const source = referenceIn(body, "source", reads);
@@ -49,8 +50,14 @@ export function parseOrder(
     secrets: secretsOf(request, faults),
   };
   checkOptions(request, destination.reference, faults);
-  checkContext("/sourceContext", request.sourceContext, source.reference, faults);
-  checkContext("/destinationContext", request.destinationContext, destination.reference, faults);
+  checkContext("/sourceContext", request.sourceContext, source.reference, border, faults);
+  checkContext(
+    "/destinationContext",
+    request.destinationContext,
+    destination.reference,
+    border,
+    faults,
+  );
   throwFaults(references, faults);
   return order;
 }

@@ -21,7 +21,7 @@ export function addTagsRoute(app: App, deps: ServerDeps, lookups: Lookups): void
   };
   app.post("/tags", { schema, attachValidation: true }, async (request, reply): Promise<Tags> => {
     const faults = faultsOf(request.validationError?.validation ?? []);
-    const { reference, wish } = parseTagsRequest(request.body, faults, deps.dataDir);
+    const { reference, wish } = parseTagsRequest(request.body, faults, deps);
     const access = accessTo("source", wish, deps);
     const tags = await lookups.run(askerOf(request, reply), (signal) =>
       listTags(reference, access, signal),

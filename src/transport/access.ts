@@ -1,5 +1,5 @@
 import type { Semaphore } from "../copy/interfaces.ts";
-import type { Side } from "../errors.ts";
+import { CopyError, type Side } from "../errors.ts";
 import type { HostCertificates } from "../host/certs-d.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
@@ -62,8 +62,17 @@ export interface AccessContext extends AccessDeps, AccessWish {
   readonly resumed?: boolean;
 }
 
-export const accessTo = (
+/** Throws `invalid_request` for `tlsVerify: false` where the operator does not allow it, however old the job is that has it. */
+export function accessTo(
   side: Side,
   wish: AccessWish,
   { dataDir, exclusive, registries, engine, host }: AccessDeps,
-): AccessContext => ({ ...wish, side, dataDir, exclusive, registries, engine, host });
+): AccessContext {
+  if (wish.tlsVerify === false && registries.mustVerify)
+    throw new CopyError("invalid_request", `the ${side}'s \`tlsVerify\` ${MUST_VERIFY}`, { side });
+  return { ...wish, side, dataDir, exclusive, registries, engine, host };
+}
+
+/** The end of a sentence that begins with the field. */
+export const MUST_VERIFY =
+  "must not be `false` here, by the operator's TLS_VERIFY: leave it out, and give `caCertificates` where the registry's authority is not known";

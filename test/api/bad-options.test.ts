@@ -218,7 +218,7 @@ for (const [text, isTime] of TIMES)
 /** Where the answer to a body that the schema lets pass points. */
 function pointersOf(body: object): readonly string[] {
   try {
-    parseOrder(body, [], "/data");
+    parseOrder(body, [], { dataDir: "/data", registries: { mustVerify: false } });
     return [];
   } catch (error) {
     assert.ok(error instanceof CopyError && error.code === "invalid_request");

@@ -10,7 +10,12 @@ const REFERENCES = { docker: "docker://a.example/app:1", oci: "oci:layout:1", di
 type Transport = keyof typeof REFERENCES;
 
 /** The faults of an order with this context on one side; none: it is accepted. */
-function faultsOf(side: "source" | "destination", transport: Transport, context: object) {
+function faultsOf(
+  side: "source" | "destination",
+  transport: Transport,
+  context: object,
+  mustVerify = false,
+) {
   const order = {
     source: REFERENCES.docker,
     destination: REFERENCES.docker,
@@ -18,7 +23,7 @@ function faultsOf(side: "source" | "destination", transport: Transport, context:
     [`${side}Context`]: context,
   };
   try {
-    parseOrder(order, [], "/data");
+    parseOrder(order, [], { dataDir: "/data", registries: { mustVerify } });
     return { code: undefined, faults: [] };
   } catch (error) {
     assert.ok(error instanceof CopyError);
@@ -103,14 +108,30 @@ test("a shared folder must stay below the data folder", () => {
 
 test("empty credentials ask to be nobody; absent ones do not, and nothing of either is secret", () => {
   const of = (sourceContext: object) =>
-    parseOrder(
-      { source: REFERENCES.docker, destination: REFERENCES.docker, sourceContext },
-      [],
-      "/",
-    );
+    parseOrder({ source: REFERENCES.docker, destination: REFERENCES.docker, sourceContext }, [], {
+      dataDir: "/",
+      registries: { mustVerify: false },
+    });
   const { spec, secrets } = of({ auth: {} });
   assert.equal(spec.sourceContext.anonymous, true);
   assert.deepEqual(secrets, {});
   for (const context of [{}, { auth: { username: "u", password: "p" } }])
     assert.equal("anonymous" in of(context).spec.sourceContext, false);
+});
+
+test("where the operator requires certificates to be checked, a request cannot have them unchecked", () => {
+  for (const side of ["source", "destination"] as const) {
+    const { code, faults } = faultsOf(side, "docker", { tlsVerify: false }, true);
+    assert.equal(code, "invalid_request");
+    assert.deepEqual(
+      faults.map(({ pointer }) => pointer),
+      [`/${side}Context/tlsVerify`],
+    );
+    assert.match(faults[0]?.detail ?? "", /TLS_VERIFY.*caCertificates/);
+    for (const tlsVerify of [true, undefined])
+      assert.equal(
+        faultsOf(side, "docker", { ...(tlsVerify && { tlsVerify }) }, true).code,
+        undefined,
+      );
+  }
 });

@@ -248,3 +248,17 @@ test("a rewritten name that is none is the operator's mistake, and the error say
     },
   );
 });
+
+test("where certificates must be checked, no job of whatever age has them unchecked; registries.conf may", async (t) => {
+  await using registry = await startRegistry();
+  registry.put("a", "v1", image);
+  const path = join(dir, "must-verify.conf");
+  await writeFile(path, `[[registry]]\nlocation = "${registry.host}"\ninsecure = true`);
+  const registries = registriesFor(t, {}, {}, { registriesConf: path, mustVerify: true });
+  assert.throws(() => accessTo("source", { tlsVerify: false }, { registries } as never), {
+    code: "invalid_request",
+    message: /^the source's `tlsVerify` must not be `false` here/,
+  });
+  await using source = await open(`${registry.host}/a:v1`, registries);
+  await source.getManifest(undefined, never);
+});

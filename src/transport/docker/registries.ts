@@ -43,6 +43,8 @@ export interface RegistryFiles {
   readonly certsDir?: string;
   /** The service's own credentials. */
   readonly authFile?: KeychainSettings;
+  /** Certificates are checked, whatever a request says: only registries.conf has exceptions. */
+  readonly mustVerify?: boolean;
   /** Hears of a change after which a file cannot be used; what it said before stays in force. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -63,6 +65,8 @@ const IDENTITIES = 256;
 /** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
 export class Registries implements AsyncDisposable {
   readonly timing: Timing;
+  /** No request may have certificates unchecked. */
+  readonly mustVerify: boolean;
   /** The operator's credentials; undefined: there are none. */
   readonly keychain: Keychain | undefined;
   readonly tokens = new Tokens();
@@ -94,6 +98,7 @@ export class Registries implements AsyncDisposable {
   ) {
     const { registriesConf, certsDir, authFile, onFault = () => {} } = files;
     this.keychain = authFile && new Keychain(authFile, onFault);
+    this.mustVerify = files.mustVerify ?? false;
     this.#conf =
       registriesConf === undefined
         ? { current: NO_REGISTRIES }

@@ -1,60 +1,78 @@
-// npm run bench [-- line …]: our service, with a worker that is up, beside `skopeo copy`, in pairs: the same bytes to a new place for each
-// run. Prints ratios (ours / skopeo's; below 1 is faster), medians with the least and the most. Times of different minutes are not
-// comparable on a busy machine; ratios within a pair are.
+// npm run bench [-- line …]: our service, with a worker that is up, beside skopeo, crane and oras, in rounds: the same bytes to a new place
+// for each of them. Prints ratios (ours / theirs; below 1 is faster), medians with the least and the most. Times of different minutes are
+// not comparable on a busy machine; ratios within a round are.
 //
-//   PAIRS=7 npm run bench -- big sixty
+//   PAIRS=7 npm run bench -- big tls
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missing } from "../test/support/peers.ts";
 import { startService } from "../test/support/service.ts";
-import { LINES, type Line, type Pair } from "./lines.ts";
+import type { Goal, Line, Round } from "./line.ts";
+import { LINES } from "./lines.ts";
 import { median, peakMemoryOf, spread, type Cost } from "./measure.ts";
+import { workerOf } from "./ours.ts";
+import { peersHere } from "./peers.ts";
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const pairs = Number(process.env["PAIRS"] ?? 5);
-const absent = missing("skopeo", "docker-registry", "bash", "tar");
+const absent = missing("skopeo", "docker-registry", "openssl", "bash", "tar");
 if (absent !== false) throw new Error(absent);
 
+const peers = peersHere();
+say(`beside ${peers.here.map((peer) => `${peer.name} ${peer.version()}`).join(", ")}`);
+if (peers.missing.length > 0)
+  say(`not on the PATH, and so not measured: ${peers.missing.join(", ")}`);
 const wanted = process.argv.slice(2);
 for (const name of wanted.length > 0 ? wanted : Object.keys(LINES)) {
   const line = LINES[name];
   if (line === undefined)
     throw new Error(`no line \`${name}\`; there are ${Object.keys(LINES).join(", ")}`);
-  say(`${name}: ${line.about}, ${pairs} pairs after a warm-up`);
+  say(`${name}: ${line.about}, ${pairs} rounds after a warm-up`);
   await run(line);
 }
 
 async function run(line: Line): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), "transship-bench-"));
   try {
-    await using service = await startService({ workers: 1 });
-    await using copies = await line.open(home, service);
-    const rows: Pair[] = [];
+    await using service = await startService({
+      workers: 1,
+      ...(line.blobs !== undefined && { blobConcurrency: line.blobs }),
+    });
+    await using copies = await line.open(home, service, peers.here);
+    const rounds: Round[] = [];
     for (let i = 0; i <= pairs; i++) {
-      const row = await copies.pair(i);
-      if (i > 0) rows.push(row);
-      say(
-        `  ${i === 0 ? "warm-up" : `pair ${i} `}  ours ${show(row.ours)}  skopeo ${show(row.theirs)}`,
-      );
+      const round = await copies.round(i);
+      if (i > 0) rounds.push(round);
+      const costs = Object.entries(round).map(([name, cost]) => `${name} ${show(cost)}`);
+      say(`  ${i === 0 ? "warm-up" : `round ${i}`}  ${costs.toSorted().join("  ")}`);
     }
-    summarize(rows, [...service.workers][0]?.pid ?? 0);
+    summarize(rounds, line.goal, peakMemoryOf(workerOf(service)));
   } finally {
     await rm(home, { recursive: true, force: true });
   }
 }
 
-function summarize(rows: readonly Pair[], worker: number): void {
-  const ratio = (of: keyof Cost) =>
-    spread(rows.map(({ ours, theirs }) => (ours[of] ?? 0) / (theirs[of] ?? 0)));
-  const wall = (who: keyof Pair) => `${median(rows.map((row) => row[who].wall)).toFixed(2)} s`;
-  const size = rows.some(({ ours }) => ours.bytes !== undefined) ? `, size ${ratio("bytes")}` : "";
-  say(`  ours / skopeo's, median (least–most): wall ${ratio("wall")}, cpu ${ratio("cpu")}${size}`);
-  say(
-    `  ours ${wall("ours")}, skopeo ${wall("theirs")}; the worker's peak memory ${peakMemoryOf(worker).toFixed(0)} MiB`,
-  );
+function summarize(rounds: readonly Round[], goal: Goal | undefined, memory: number): void {
+  for (const { name } of peers.here.filter((peer) => rounds[0]?.[peer.name] !== undefined)) {
+    const ratio = (of: keyof Cost) =>
+      spread(rounds.map((round) => (round.ours[of] ?? 0) / (round[name]?.[of] ?? 0)));
+    const size = rounds[0]?.ours.bytes === undefined ? "" : `, size ${ratio("bytes")}`;
+    const aim =
+      goal === undefined || name !== "skopeo"
+        ? ""
+        : `; goal ${goal.wall}${goal.cpu === undefined ? "" : `, cpu ${goal.cpu}`}`;
+    say(
+      `  ours / ${name}'s, median (least–most): wall ${ratio("wall")}, cpu ${ratio("cpu")}${size}${aim}`,
+    );
+  }
+  const wall = Object.keys(rounds[0] ?? {}).map((name) => {
+    const seconds = median(rounds.map((round) => round[name]?.wall ?? 0));
+    return `${name} ${seconds.toFixed(2)} s`;
+  });
+  say(`  ${wall.toSorted().join(", ")}; the worker's peak memory ${memory.toFixed(0)} MiB`);
 }
 
 function show({ wall, cpu, bytes }: Cost): string {

@@ -54,11 +54,11 @@ export interface DockerRegistry extends AsyncDisposable {
 
 /**
  * Debian's docker-registry (distribution 2.8) on a free port, with its storage in a temporary folder below `parent`. `more`: further
- * sections of its configuration.
+ * sections of its configuration, and what else there is to say of `http`, such as TLS.
  */
 export async function startDockerRegistry(
   parent = tmpdir(),
-  more: object = {},
+  { http = {}, ...more }: { readonly http?: object; readonly [section: string]: unknown } = {},
 ): Promise<DockerRegistry> {
   const dir = await mkdtemp(join(parent, "transship-registry-"));
   const host = `127.0.0.1:${await freePort()}`;
@@ -69,7 +69,7 @@ export async function startDockerRegistry(
       filesystem: { rootdirectory: join(dir, "data"), maxthreads: 100 },
       delete: { enabled: true },
     },
-    http: { addr: host },
+    http: { addr: host, ...http },
     ...more,
   };
   await writeFile(join(dir, "config.yml"), JSON.stringify(config));
@@ -81,7 +81,8 @@ export async function startDockerRegistry(
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    await answering(`http://${host}/v2/`);
+    // Where TLS is spoken the answer to plain HTTP is 400.
+    await answering(`http://${host}/v2/`, 20_000, "tls" in http ? 400 : 200);
   } catch (error) {
     await stop();
     throw error;
@@ -89,10 +90,10 @@ export async function startDockerRegistry(
   return { host, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
 }
 
-/** Resolves once the address answers 200; throws after `withinMs`. */
-export async function answering(url: string, withinMs = 20_000): Promise<void> {
+/** Resolves once the address answers 200 (or `status`); throws after `withinMs`. */
+export async function answering(url: string, withinMs = 20_000, status = 200): Promise<void> {
   await until(
-    async () => (await fetch(url).catch(() => undefined))?.status === 200,
+    async () => (await fetch(url).catch(() => undefined))?.status === status,
     withinMs,
     `${url} does not answer`,
   );

@@ -95,6 +95,8 @@ class Exchange implements Bytes {
         // undici takes any iterable as a body; its types name only streams.
         body: (body ?? null) as Readable | null,
         ...(answerMs !== undefined && { headersTimeout: answerMs }),
+        // undici would close the connection after each HEAD, for hosts that send a body all the same; such bytes are nobody's answer.
+        ...(method === "HEAD" && { reset: false }),
       };
       dispatcher.dispatch(options, this.#handler());
       return new Answer({ ...(await this.#head.promise), url }, this);

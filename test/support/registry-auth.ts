@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Refusal } from "./registry-content.ts";
+import type { Quirk } from "./registry-http.ts";
 
 export type RegistryAuth =
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
@@ -42,9 +43,11 @@ export interface Need {
 export class Gate {
   readonly #auth: RegistryAuth | undefined;
   readonly #realm: () => string;
+  readonly #quirks: ReadonlySet<Quirk>;
   readonly #tokens = new Map<string, Token>();
 
-  constructor(auth: RegistryAuth | undefined, realm: () => string) {
+  constructor(auth: RegistryAuth | undefined, realm: () => string, quirks: ReadonlySet<Quirk>) {
+    this.#quirks = quirks;
     this.#auth = auth;
     this.#realm = realm;
   }
@@ -90,7 +93,8 @@ export class Gate {
     if (auth?.kind !== "bearer") throw new Refusal(404, "NOT_FOUND");
     const known = this.#isKnown(auth, method, parameters, authorization);
     const access = new Set<string>();
-    const scopes = parameters.getAll("scope").flatMap((text) => text.split(" "));
+    const asked = parameters.getAll("scope").flatMap((text) => text.split(" "));
+    const scopes = asked.length > 1 && this.#quirks.has("one-scope") ? asked.slice(0, 1) : asked;
     for (const scope of scopes) {
       const [, repository, actions] = scope.split(":") as [string, string, string?];
       for (const action of actions?.split(",") ?? [])

@@ -2,7 +2,7 @@
 
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
-import { isList } from "../../src/image/media-types.ts";
+import { isList, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { isTag } from "../../src/image/reference/docker.ts";
 import type { TestImage, TestList } from "./images.ts";
 
@@ -179,4 +179,21 @@ function parseDocument(bytes: Buffer): Document {
   } catch {
     throw new Refusal(400, "MANIFEST_INVALID", "it is not JSON");
   }
+}
+
+/** What a registry says that does not say what is missing, or not in the spec's words. */
+export function disguised(refusal: Refusal, quirks: ReadonlySet<string>): Refusal {
+  // An address that is none at all is not hidden.
+  if (refusal.status !== 404 || refusal.code === "NOT_FOUND") return refusal;
+  if (quirks.has("hides-missing")) return new Refusal(403, "DENIED", "access denied");
+  return quirks.has("unknown-for-missing") ? new Refusal(404, "UNKNOWN", "not found") : refusal;
+}
+
+/** Throws where an OCI manifest does not say its own type, and must. */
+export function checkType({ bytes, mediaType }: RawManifest, quirks: ReadonlySet<string>): void {
+  const isSilent =
+    mediaType === OCI_MANIFEST &&
+    !bytes.includes('"mediaType":"application/vnd.oci.image.manifest');
+  if (isSilent && quirks.has("wants-media-type"))
+    throw new Refusal(405, "UNSUPPORTED", "Invalid parameter: Invalid JSON syntax");
 }

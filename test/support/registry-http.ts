@@ -6,6 +6,18 @@ import type { BlobFault } from "./registry-blobs.ts";
 import { Refusal } from "./registry-content.ts";
 
 export type Quirk =
+  /** Tokens are for the first scope of those that are asked for (GitLab). */
+  | "one-scope"
+  /** 403 for what is not there (GitLab, Artifactory). */
+  | "hides-missing"
+  /** What is not there is `UNKNOWN`, with the reason in words (Harbor). */
+  | "unknown-for-missing"
+  /** An OCI manifest must say its own type (ECR). */
+  | "wants-media-type"
+  /** No Location when a manifest was stored (ECR). */
+  | "no-manifest-location"
+  /** Uploads go on outside of /v2/ (GAR). */
+  | "odd-upload-location"
   /** Upload locations are paths, not URLs. */
   | "relative-location"
   | "no-docker-content-digest"
@@ -124,7 +136,19 @@ export interface Exchange extends Route {
   readonly fault: Fault | undefined;
 }
 
-export function routeOf(path: string): Route | undefined {
+/** Counts how often each was acted by: a test that claims a quirk must have met it. */
+export class QuirkSet extends Set<Quirk> {
+  readonly met = new Map<Quirk, number>();
+
+  override has(quirk: Quirk): boolean {
+    const is = super.has(quirk);
+    if (is) this.met.set(quirk, (this.met.get(quirk) ?? 0) + 1);
+    return is;
+  }
+}
+
+export function routeOf(given: string): Route | undefined {
+  const path = given.replace(/^\/odd-uploads\//, "/v2/");
   if (path === "/token") return { kind: "token", repository: "", ref: "" };
   if (path === "/v2/" || path === "/v2") return { kind: "base", repository: "", ref: "" };
   const [, uploadsOf, id] = /^\/v2\/(.+)\/blobs\/uploads\/([^/]*)$/.exec(path) ?? [];

@@ -49,6 +49,12 @@ export function answerUpload(
   response.writeHead(status).end();
 }
 
+/** What upload locations begin with. */
+export function baseOf(quirks: ReadonlySet<Quirk>, own: string, elsewhere: string): string {
+  if (quirks.has("relative-location")) return "";
+  return quirks.has("uploads-elsewhere") ? elsewhere : own;
+}
+
 export class Uploads {
   readonly #sessions = new Map<string, Session>();
   readonly #content: Content;
@@ -89,7 +95,8 @@ export class Uploads {
         return undefined;
       }
     }
-    const location = `/v2/${repository}/blobs/uploads/${id}?state=${session.size}`;
+    const root = this.#quirks.has("odd-upload-location") ? "/odd-uploads" : "/v2";
+    const location = `${root}/${repository}/blobs/uploads/${id}?state=${session.size}`;
     const missing = this.#quirks.has("miscounts-uploads") ? 2 : 1;
     const range = `0-${Math.max(session.size - missing, 0)}`;
     if (method === "GET") return { status: 204, location, range };
@@ -116,7 +123,7 @@ export class Uploads {
       (start !== session.size || (!Number.isNaN(length) && end - start + 1 !== length));
     if (isMisplaced && !this.#quirks.has("miscounts-uploads"))
       throw new Refusal(416, "BLOB_UPLOAD_INVALID");
-    if (this.#quirks.has("small-chunks") && !(length <= 4 * MIB))
+    if (!(length <= 4 * MIB) && this.#quirks.has("small-chunks"))
       throw new Refusal(416, "UNKNOWN", "the chunk is too large");
     if (!this.#quirks.has("large-chunks") || method !== "PATCH" || end === undefined) return;
     const last = session.lastChunk ?? 5 * MIB;

@@ -14,7 +14,7 @@ import type { Digest } from "../../src/image/digest.ts";
 import type { TestImage, TestList } from "./images.ts";
 import { Gate, type RegistryAuth } from "./registry-auth.ts";
 import { serveBlob, Traffic } from "./registry-blobs.ts";
-import { Content, Refusal, type StoredManifest } from "./registry-content.ts";
+import { checkType, Content, disguised, Refusal, type StoredManifest } from "./registry-content.ts";
 import {
   answerFault,
   bodyOf,
@@ -27,6 +27,7 @@ import {
   type Exchange,
   type Fault,
   type Kind,
+  QuirkSet,
   type Quirk,
   type Route,
   type SeenRequest,
@@ -35,7 +36,7 @@ import {
 import { Limits, type LimitOptions } from "./registry-limits.ts";
 import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
 import { answerTags } from "./registry-tags.ts";
-import { answerUpload, Uploads } from "./registry-uploads.ts";
+import { answerUpload, baseOf, Uploads } from "./registry-uploads.ts";
 
 export interface RegistryOptions {
   readonly auth?: RegistryAuth;
@@ -61,7 +62,8 @@ export class TestRegistry implements AsyncDisposable {
   readonly content = new Content();
   readonly limits: Limits;
   readonly #options: RegistryOptions;
-  readonly #quirks: ReadonlySet<Quirk>;
+  /** Its quirks, and how often it has acted by each of them. */
+  readonly quirks: QuirkSet;
   readonly #servers: readonly [Server, Server];
   readonly #gate: Gate;
   readonly #uploads: Uploads;
@@ -71,7 +73,7 @@ export class TestRegistry implements AsyncDisposable {
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.limits = new Limits(options.limits ?? {});
-    this.#quirks = new Set(options.quirks);
+    this.quirks = new QuirkSet(options.quirks);
     const serve = (seen: SeenRequest[]) => (request: IncomingMessage, response: ServerResponse) => {
       void this.#serve(request, response, seen);
     };
@@ -81,13 +83,17 @@ export class TestRegistry implements AsyncDisposable {
         : createHttps(serverOptions(options.tls), serve(seen));
     this.#servers = [create(this.requests), create(this.elsewhere)];
     const auth = options.auth;
-    this.#gate = new Gate(auth, () => {
-      const realm = auth?.kind === "bearer" ? auth.realm : undefined;
-      if (realm === undefined) return `${this.url}/token`;
-      return realm === "elsewhere" ? `${this.elsewhereUrl}/token` : realm;
-    });
+    this.#gate = new Gate(
+      auth,
+      () => {
+        const realm = auth?.kind === "bearer" ? auth.realm : undefined;
+        if (realm === undefined) return `${this.url}/token`;
+        return realm === "elsewhere" ? `${this.elsewhereUrl}/token` : realm;
+      },
+      this.quirks,
+    );
     this.#traffic = new Traffic(options.delayMs ?? 0);
-    this.#uploads = new Uploads(this.content, this.#traffic, this.#quirks);
+    this.#uploads = new Uploads(this.content, this.#traffic, this.quirks);
   }
 
   async listen(): Promise<this> {
@@ -202,7 +208,7 @@ export class TestRegistry implements AsyncDisposable {
       if (log === this.elsewhere) await this.#answerElsewhere(exchange);
       else await this.#answer(exchange);
     } catch (error) {
-      if (error instanceof Refusal) refuse(response, error);
+      if (error instanceof Refusal) refuse(response, disguised(error, this.quirks));
       else if (request.errored === null && !response.destroyed) response.destroy(error as Error);
     } finally {
       request.resume();
@@ -270,12 +276,12 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   #answerReferrers({ response, url, repository, ref }: Exchange): void {
-    if (this.#quirks.has("referrers-elsewhere"))
+    if (this.quirks.has("referrers-elsewhere"))
       return void response
         .writeHead(303, { Location: `${this.elsewhereUrl}${url.pathname}` })
         .end();
     const manifests = this.content.manifests(repository);
-    if (manifests === undefined || !listsReferrers(this.#quirks))
+    if (manifests === undefined || !listsReferrers(this.quirks))
       throw new Refusal(404, "NOT_FOUND");
     answerReferrers(response, url, manifests, ref, this.#options.referrersPerPage ?? Infinity);
   }
@@ -291,15 +297,17 @@ export class TestRegistry implements AsyncDisposable {
     if (method === "PUT") {
       const bytes = await bodyOf(request, 4 * 1024 * 1024);
       const mediaType = (request.headers["content-type"] ?? "").split(";", 1)[0] as string;
+      checkType({ bytes, mediaType }, this.quirks);
       const digest = this.content.putManifest(repository, ref, { bytes, mediaType });
       this.#setDigest(response, digest);
       const subject = subjectOf({ bytes, mediaType, digest });
-      if (subject !== undefined && notesSubjects(this.#quirks))
+      if (subject !== undefined && notesSubjects(this.quirks))
         response.setHeader("OCI-Subject", subject);
-      response.writeHead(201, { Location: `/v2/${repository}/manifests/${digest}` }).end();
-      return;
+      if (!this.quirks.has("no-manifest-location"))
+        response.setHeader("Location", `/v2/${repository}/manifests/${digest}`);
+      return void response.writeHead(201).end();
     }
-    const dashed = this.#quirks.has("dash-is-digest") ? ref.replace("sha256-", "sha256:") : ref;
+    const dashed = this.quirks.has("dash-is-digest") ? ref.replace("sha256-", "sha256:") : ref;
     const manifest = this.manifest(repository, ref) ?? this.manifest(repository, dashed);
     if (manifest === undefined) throw new Refusal(404, "MANIFEST_UNKNOWN");
     if (method === "DELETE") {
@@ -308,7 +316,7 @@ export class TestRegistry implements AsyncDisposable {
       return;
     }
     this.#setDigest(response, manifest.digest);
-    const parameters = this.#quirks.has("content-type-parameters") ? "; charset=utf-8" : "";
+    const parameters = this.quirks.has("content-type-parameters") ? "; charset=utf-8" : "";
     response.setHeader("Content-Type", manifest.mediaType + parameters);
     await serveBlob({ request, response, bytes: manifest.bytes, fault });
   }
@@ -319,7 +327,7 @@ export class TestRegistry implements AsyncDisposable {
     if (method === "DELETE") {
       this.content.deleteBlob(repository, ref);
       response.writeHead(202).end();
-    } else if (method === "GET" && this.#quirks.has("redirect-blobs")) {
+    } else if (method === "GET" && this.quirks.has("redirect-blobs")) {
       response
         .writeHead(307, {
           Location: `${this.elsewhereUrl}${exchange.url.pathname}?signature=s3cret`,
@@ -334,8 +342,8 @@ export class TestRegistry implements AsyncDisposable {
     this.#setDigest(response, ref);
     response.setHeader("ETag", `"${ref}"`);
     response.setHeader("Content-Type", "application/octet-stream");
-    const unsized = this.#quirks.has("no-content-length");
-    const [traffic, quirks] = [this.#traffic, this.#quirks];
+    const unsized = this.quirks.has("no-content-length");
+    const [traffic, quirks] = [this.#traffic, this.quirks];
     await serveBlob({ request, response, bytes, fault, unsized, traffic, quirks });
   }
 
@@ -352,7 +360,7 @@ export class TestRegistry implements AsyncDisposable {
     const from = searchParams.get("from");
     const mount = searchParams.get("mount");
     const canMount =
-      method === "POST" && from !== null && mount !== null && !this.#quirks.has("no-mount");
+      method === "POST" && from !== null && mount !== null && !this.quirks.has("no-mount");
     if (
       canMount &&
       this.#gate.mayPull(request.headers.authorization, from) &&
@@ -362,11 +370,7 @@ export class TestRegistry implements AsyncDisposable {
       response.writeHead(201, { Location: `/v2/${repository}/blobs/${mount}` }).end();
       return;
     }
-    const base = this.#quirks.has("relative-location")
-      ? ""
-      : this.#quirks.has("uploads-elsewhere")
-        ? this.elsewhereUrl
-        : this.url;
+    const base = baseOf(this.quirks, this.url, this.elsewhereUrl);
     const answer = await this.#uploads.handle({
       request,
       method,
@@ -382,7 +386,7 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   #setDigest(response: ServerResponse, digest: string): void {
-    if (!this.#quirks.has("no-docker-content-digest"))
+    if (!this.quirks.has("no-docker-content-digest"))
       response.setHeader("Docker-Content-Digest", digest);
   }
 }

@@ -14,6 +14,7 @@ import type { Challenge } from "./challenge.ts";
 import { Connections } from "./connections.ts";
 import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
 import type { StallRule } from "./stall-watch.ts";
+import { quirksOf, type Quirks } from "./quirks.ts";
 import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
@@ -65,6 +66,8 @@ const IDENTITIES = 256;
 /** The connections and the knowledge of one process; jobs share them, and see nothing of each other's credentials through them. */
 export class Registries implements AsyncDisposable {
   readonly timing: Timing;
+  /** What is known of a registry in advance. */
+  readonly quirksOf: (registry: string) => Quirks;
   /** No request may have certificates unchecked. */
   readonly mustVerify: boolean;
   /** The operator's credentials; undefined: there are none. */
@@ -94,8 +97,9 @@ export class Registries implements AsyncDisposable {
     timing: Partial<Timing> = {},
     files: RegistryFiles = {},
     paces: PaceStore = new LocalPaceStore(),
-    { wire = true } = {},
+    { wire = true, quirks = quirksOf } = {},
   ) {
+    this.quirksOf = quirks;
     const { registriesConf, certsDir, authFile, onFault = () => {} } = files;
     this.keychain = authFile && new Keychain(authFile, onFault);
     this.mustVerify = files.mustVerify ?? false;

@@ -22,8 +22,11 @@ const BINARY = { "content-type": "application/octet-stream" } as const;
 export class UploadRequests {
   readonly client: RegistryClient;
   readonly repository: string;
+  readonly #oneScope: boolean;
 
-  constructor(client: RegistryClient, repository: string) {
+  /** `oneScope`: the token service looks at one scope only, so that a token for a mount would not allow the upload. */
+  constructor(client: RegistryClient, repository: string, oneScope = false) {
+    this.#oneScope = oneScope;
     this.client = client;
     this.repository = repository;
   }
@@ -52,7 +55,7 @@ export class UploadRequests {
     const query = new URLSearchParams({ mount: digest, from });
     const out: Outgoing = {
       ...this.#outgoing("POST", this.#path(`uploads/?${query.toString()}`), digest),
-      scopes: [...this.#scopes, `repository:${from}:pull`],
+      scopes: this.#oneScope ? this.#scopes : [...this.#scopes, `repository:${from}:pull`],
       phase: "mount",
     };
     try {

@@ -20,6 +20,8 @@ export interface UploadWays {
   readonly learn: (needs: UploadNeeds) => void;
   /** Absent: no upload outlives its attempt. */
   readonly sessions?: UploadSessions | undefined;
+  /** A token for a mount would not allow what comes after it. */
+  readonly oneScopePerToken?: boolean;
 }
 
 /** By what this process has learnt of the registry. */
@@ -28,10 +30,11 @@ export const waysIn = (
   registry: string,
 ): UploadWays => ({
   get needs() {
-    return registries.uploads.get(registry) ?? {};
+    return registries.uploads.get(registry) ?? registries.quirksOf(registry).uploads;
   },
   learn: (needs) => void registries.uploads.set(registry, needs),
   sessions,
+  oneScopePerToken: registries.quirksOf(registry).oneScopePerToken,
 });
 
 export class Uploads {
@@ -39,7 +42,7 @@ export class Uploads {
   readonly #ways: UploadWays;
 
   constructor(client: RegistryClient, repository: string, ways: UploadWays) {
-    this.#requests = new UploadRequests(client, repository);
+    this.#requests = new UploadRequests(client, repository, ways.oneScopePerToken);
     this.#ways = ways;
   }
 

@@ -14,9 +14,9 @@ export async function delayed(target: string, roundTripMs: number): Promise<Dela
   const [host = "", port = ""] = target.split(":");
   const open = new Set<Socket>();
   let connections = 0;
-  const server = createServer({ noDelay: true }, (near) => {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
     connections++;
-    const far = connect({ host, port: Number(port), noDelay: true });
+    const far = connect({ host, port: Number(port), noDelay: true, allowHalfOpen: true });
     pass(near, far, roundTripMs / 2, performance.now() + roundTripMs);
     pass(far, near, roundTripMs / 2);
     for (const socket of [near, far]) {

@@ -34,7 +34,11 @@ export const LINES: Readonly<Record<string, Line>> = {
     about: "10 layers of 64 KiB, both registries 20 ms away, 16 blobs at once",
     blobs: 16,
     goal: { wall: 0.17 },
-    ...between({ layers: many(10, 64 * 1024), roundTripMs: 20 }),
+    ...between({
+      layers: many(10, 64 * 1024),
+      roundTripMs: 20,
+      options: { maxParallelDownloads: 16 },
+    }),
   },
   unchanged: {
     about: "10 layers of 1 MiB that are there already",

@@ -19,6 +19,8 @@ export interface Between {
   readonly isTls?: boolean;
   /** How far away both registries are. */
   readonly roundTripMs?: number;
+  /** Of the job, if not the defaults. */
+  readonly options?: object;
 }
 
 interface Place extends AsyncDisposable {
@@ -30,7 +32,7 @@ export async function betweenRegistries(
   home: string,
   service: Service,
   peers: readonly Peer[],
-  { layers, isTls = false, roundTripMs = 0 }: Between,
+  { layers, isTls = false, roundTripMs = 0, options = {} }: Between,
 ): Promise<Copies> {
   const tls = isTls ? await makeCertificate(home) : undefined;
   const context =
@@ -45,6 +47,7 @@ export async function betweenRegistries(
     copyOurs(service, {
       source: `docker://${from}`,
       destination: `docker://${to}`,
+      options,
       sourceContext: context,
       destinationContext: context,
     });

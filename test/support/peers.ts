@@ -90,6 +90,24 @@ export async function startDockerRegistry(
   return { host, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
 }
 
+/** The registry that crane serves (go-containerregistry), on a free port, in memory. */
+export async function startCraneRegistry(): Promise<DockerRegistry> {
+  const host = `127.0.0.1:${await freePort()}`;
+  const child = spawn("crane", ["registry", "serve", "--address", host], { stdio: "ignore" });
+  const exited = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await exited;
+  };
+  try {
+    await answering(`http://${host}/v2/`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { host, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop };
+}
+
 /** Resolves once the address answers 200 (or `status`); throws after `withinMs`. */
 export async function answering(url: string, withinMs = 20_000, status = 200): Promise<void> {
   await until(

@@ -212,7 +212,10 @@ test("a layer that breaks off is gone on with, at the address that has it", asyn
   });
   const [gone, broken] = [`http://${host.address}/gone`, `http://${host.address}/broken`];
   assert.deepEqual(await readFrom(t, [gone, broken]), bytes);
-  assert.deepEqual(ranges, [undefined, "bytes=200-", "bytes=400-", "bytes=600-"]);
+  assert.deepEqual(ranges, [
+    undefined,
+    ...[200, 400, 600].map((from) => `bytes=${from}-${bytes.length - 1}`),
+  ]);
 });
 
 test("of thousands of addresses a few are asked", async (t) => {

@@ -74,9 +74,10 @@ export class BlobReader implements Bytes {
   /** Reads on until the end, or a break after which it may go on: that is returned. Throws any other failure. */
   async #try(sink: Sink, signal: AbortSignal): Promise<CopyError | undefined> {
     const at = this.#at;
-    const to = this.#to;
-    const range = (at > 0 || to !== undefined) && {
-      range: `bytes=${at}-${to === undefined ? "" : to - 1}`,
+    // go-containerregistry's own registry takes no range without an end.
+    const end = this.#to ?? this.#place.size;
+    const range = (at > 0 || this.#to !== undefined) && {
+      range: `bytes=${at}-${end === undefined ? "" : end - 1}`,
       ...(this.#etag !== undefined && { "if-range": this.#etag }),
     };
     const isFirst = !this.#isOpened;
@@ -89,6 +90,8 @@ export class BlobReader implements Bytes {
     } catch (error) {
       // The first request is sent again by retry.ts, like any other.
       if (isFirst && !this.#isOpened) throw error;
+      // All of it came, only not the message's own end: the digest tells whether it is right.
+      if (!signal.aborted && this.#canGoOn && this.#at === end) return undefined;
       return this.#breakOf(error, signal);
     }
   }

@@ -42,7 +42,8 @@ function codeOf(reply: Reply, code: string | undefined, { side, phase }: Blame):
   const { status } = reply;
   if (status === 429) return "registry_rate_limited";
   if (status === 401 || status === 403) return `${side}_unauthorized`;
-  if (side === "source") return status === 404 ? "source_not_found" : "registry_unavailable";
+  if (side === "source")
+    return status === 404 && phase !== "token" ? "source_not_found" : "registry_unavailable";
   if (status >= 400 && status < 500) {
     if (phase === "manifest" && refusesType(reply, code)) return "manifest_rejected";
     if (code === "DIGEST_INVALID") return "digest_mismatch";

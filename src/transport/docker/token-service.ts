@@ -33,8 +33,8 @@ export async function fetchToken(question: TokenQuestion, signal: AbortSignal): 
   const realm = parseRealm(challenge.realm, origin);
   if (realm === undefined) throw broken("names a token service that must not be asked", blame);
   const credentials = mayKnow(realm, origin) ? access.credentials : undefined;
-  const request = requestFor(realm, credentials, question);
   const { registries } = access;
+  const request = { ...requestFor(realm, credentials, question), stall: registries.timing };
   const connections = registries.connections(access, realm);
   const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
   const reply = await sendAgain(ask, registries.timing.retryMs, signal).catch((error: unknown) => {

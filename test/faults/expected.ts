@@ -1,0 +1,223 @@
+// What a copy promises under each fault, as a function: the matrix holds it to this.
+
+import type { Code } from "../../src/codes.ts";
+import type { Fault } from "../support/fault-proxy.ts";
+import type { Side } from "./bench.ts";
+import type { Column } from "./columns.ts";
+
+export interface Expected {
+  readonly code: "done" | Code;
+  /** How many requests meet the fault. */
+  readonly met: number;
+  /** Requests of that kind more than without the fault, where the copy is done. */
+  readonly extra: number;
+}
+
+/** What a fault means for the request that meets it. */
+type Effect =
+  /** Nothing is lost, or it is one answer among those that are expected. */
+  | { readonly type: "none" }
+  /** The request is sent again, so often in all; then the copy fails. */
+  | { readonly type: "again"; readonly sends: number; readonly code: Code }
+  /** The same, but then it is done without. */
+  | { readonly type: "waived"; readonly sends: number }
+  | { readonly type: "fails"; readonly code: Code }
+  /** It is sent as another type, which is not refused. */
+  | { readonly type: "retyped" }
+  /** It is the answer of a registry that has no such list: it is not asked for another. */
+  | { readonly type: "unknown" }
+  /** The body breaks off, and what comes for the rest is wrong, or all of it. */
+  | { readonly type: "rest"; readonly code: "done" | Code };
+
+/** How often a request is sent whose body, if any, can be sent again (retry.ts). */
+const SENDS = 4;
+/** A blob is asked for so often without getting on (next-try.ts), the first time included; and as often as one likes while it does. */
+const BLOB_SENDS = 9;
+const PROGRESS = 64 * 1024;
+/** From so many bytes on a blob can be sent in pieces. */
+const PIECES = 1024 * 1024;
+const LOOP = 6;
+
+const none: Effect = { type: "none" };
+const fails = (code: Code): Effect => ({ type: "fails", code });
+const again = (code: Code, sends = SENDS): Effect => ({ type: "again", sends, code });
+
+const unauthorized = (side: Side): Code => `${side}_unauthorized`;
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Which request it is that meets the fault. */
+export interface Meeting {
+  /** From 1. */
+  readonly nth: number;
+  readonly times: number;
+  /** How many requests of the kind there are without a fault. */
+  readonly requests: number;
+  /** They are told apart only by their order: those after the n-th meet the fault as well, if it comes again. */
+  readonly ordered: boolean;
+  /** Of the body of its answer, where that is a blob. */
+  readonly bytes: number;
+}
+
+export function expected(
+  { kind, side }: Pick<Column, "kind" | "side">,
+  fault: Fault,
+  { nth, times, requests, ordered, bytes }: Meeting,
+): Expected {
+  const effect = effectOf(fault, kind, side, bytes);
+  switch (effect.type) {
+    case "none":
+      return { code: "done", met: ordered ? Math.min(times, requests - nth + 1) : 1, extra: 0 };
+    case "retyped":
+      return { code: "done", met: 1, extra: 1 };
+    case "unknown":
+      return { code: "done", met: 1, extra: nth === 1 ? 1 - requests : 0 };
+    case "rest":
+      return { code: effect.code, met: 2, extra: 1 };
+    case "fails":
+      return { code: effect.code, met: 1, extra: 0 };
+    case "waived":
+      return times < effect.sends
+        ? { code: "done", met: times, extra: times }
+        : { code: "done", met: effect.sends, extra: effect.sends - 1 };
+    case "again":
+      return times < effect.sends
+        ? { code: "done", met: times, extra: times }
+        : { code: effect.code, met: effect.sends, extra: 0 };
+  }
+}
+
+function effectOf(fault: Fault, kind: string, side: Side, bytes: number): Effect {
+  const general = ofRequest(fault, kind, side, bytes);
+  if (kind !== "POST mount") return general;
+  // A registry that will not mount is sent the bytes.
+  if (fault.type === "redirect" || (fault.type === "status" && general.type === "fails"))
+    return none;
+  if (fault.type === "status" && general.type === "again")
+    return { type: "waived", sends: general.sends };
+  return general;
+}
+
+/** An answer that is lost, or is none: the registry is asked, and has the blob. */
+const isLost = (fault: Fault): boolean =>
+  (fault.type === "break" && fault.at !== "request") ||
+  fault.type === "two-lengths" ||
+  fault.type === "length-and-chunks";
+
+/** Bytes of a blob on their way out: the session is asked how far it is, and gone on with. */
+function ofUpload(fault: Fault, bytes: number): Effect {
+  if (fault.type === "extra" || isLost(fault)) return none;
+  if (fault.type === "break" || fault.type === "upload")
+    return again(fault.how === "stall" ? "transfer_stalled" : "registry_unavailable", BLOB_SENDS);
+  if (fault.type !== "status") return fails("registry_unavailable");
+  const { status } = fault;
+  // A large blob goes in pieces then, and this request only ends it: that is not too large, or not twice.
+  if (bytes >= PIECES && status === 413) return again("registry_unavailable", 2);
+  if (bytes >= PIECES && status === 416) return again("registry_unavailable", BLOB_SENDS + 1);
+  const isPassing = PASSING.has(status) && isPatient(fault);
+  return isPassing || status === 404 || status === 401
+    ? again(codeOf(status, "PUT upload", "destination"), BLOB_SENDS)
+    : fails(codeOf(status, "PUT upload", "destination"));
+}
+
+function ofRequest(fault: Fault, kind: string, side: Side, bytes: number): Effect {
+  if (kind === "PUT upload") return ofUpload(fault, bytes);
+  switch (fault.type) {
+    case "status":
+      return ofStatus(fault, kind, side);
+    case "break":
+    case "upload":
+      return ofBreak(fault, kind, bytes);
+    case "extra":
+      return none;
+    case "redirect":
+      return isFollowed(kind) ? again("registry_unavailable", LOOP) : fails("registry_unavailable");
+    case "two-lengths":
+    case "length-and-chunks":
+      return fails("registry_unavailable");
+    default:
+      return ofBody(fault, kind, side);
+  }
+}
+
+const isFollowed = (kind: string): boolean => /^(GET|HEAD) (?!token)/.test(kind);
+const isToken = (kind: string): boolean => kind.endsWith(" token");
+const isBytes = (kind: string): boolean => kind === "PUT upload" || kind === "PATCH upload";
+
+function ofStatus(fault: Fault & { type: "status" }, kind: string, side: Side): Effect {
+  const { status } = fault;
+  if (isBytes(kind)) return fails(codeOf(status, kind, side));
+  if (kind === "GET referrers" && [400, 404, 405].includes(status)) return { type: "unknown" };
+  if (kind.startsWith("HEAD ") && [403, 404].includes(status)) return none;
+  if (status === 401)
+    return isToken(kind) ? fails(unauthorized(side)) : again(unauthorized(side), 2);
+  if (status === 415 && kind.startsWith("PUT manifest"))
+    // As another type it has another digest, and is not refused.
+    return kind.endsWith("tag") ? again("manifest_rejected", 2) : { type: "retyped" };
+  return PASSING.has(status) && isPatient(fault)
+    ? again(codeOf(status, kind, side))
+    : fails(codeOf(status, kind, side));
+}
+
+/** It does not want to be left alone for longer than anybody waits in place. */
+const isPatient = ({ headers }: Fault & { type: "status" }): boolean =>
+  Number(headers?.["Retry-After"] ?? 0) <= 2;
+
+function codeOf(status: number, kind: string, side: Side): Code {
+  if (status === 429) return "registry_rate_limited";
+  if (status === 403 || (status === 401 && !isBytes(kind))) return unauthorized(side);
+  if (status === 404 && side === "source" && !isToken(kind)) return "source_not_found";
+  const isManifest = kind.includes("manifest") || kind === "GET referrers";
+  if (status === 415 && side === "destination" && isManifest) return "manifest_rejected";
+  return "registry_unavailable";
+}
+
+/** How often a blob moves on that breaks off in the middle of what is left, each time. */
+const halvings = (bytes: number): number =>
+  bytes >> 1 < PROGRESS ? 0 : 1 + halvings(bytes - (bytes >> 1));
+
+function ofBreak(fault: Fault & { type: "break" | "upload" }, kind: string, bytes: number): Effect {
+  const isBlobBody = kind === "GET blob" && fault.type === "break" && fault.at === "body";
+  const sends = isBlobBody ? halvings(bytes) + BLOB_SENDS : SENDS;
+  if (fault.how === "stall")
+    return isBlobBody ? again("transfer_stalled", sends) : fails("transfer_stalled");
+  return isBytes(kind) ? fails("registry_unavailable") : again("registry_unavailable", sends);
+}
+
+/** What is wrong with a body that has come, or with what its head says of it. */
+function ofBody(fault: Fault, kind: string, side: Side): Effect {
+  const isBlob = kind === "GET blob";
+  switch (fault.type) {
+    case "drip":
+      return isBlob ? again("transfer_stalled", BLOB_SENDS) : fails("transfer_stalled");
+    case "endless-chunks":
+      return isBlob ? none : again("registry_unavailable");
+    case "range":
+      return { type: "rest", code: fault.rest === "whole" ? "done" : "registry_unavailable" };
+    case "length":
+      if (isBlob) return fails("size_mismatch");
+      return fault.by > 0 ? again("registry_unavailable") : ofWrong(kind, side, "cut");
+    case "gzip":
+      return isBlob ? fails("size_mismatch") : ofWrong(kind, side, "packed");
+    case "flip":
+      return isBlob ? fails("digest_mismatch") : ofWrong(kind, side, "flipped");
+    default:
+      throw new Error(`${fault.type} is about no body`);
+  }
+}
+
+function ofWrong(kind: string, side: Side, how: "cut" | "packed" | "flipped"): Effect {
+  switch (kind) {
+    case "GET token":
+    case "POST token":
+      return fails(how === "flipped" ? unauthorized(side) : "registry_unavailable");
+    case "GET tags":
+      // Nothing tells that a tag is another one.
+      return how === "flipped" ? none : fails("registry_unavailable");
+    case "GET referrers":
+      // The destination is only asked whether it has such a list.
+      return side === "destination" ? none : fails("manifest_invalid");
+    default:
+      if (how === "packed") return fails("registry_unavailable");
+      return fails(kind.endsWith("digest") ? "digest_mismatch" : "manifest_invalid");
+  }
+}

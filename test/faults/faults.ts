@@ -1,0 +1,47 @@
+// The rows of the matrix: what can go wrong with a request or its answer (reliability 2.3, 2.4).
+
+import type { Fault } from "../support/fault-proxy.ts";
+
+const statuses = [400, 401, 403, 404, 405, 408, 413, 415, 416, 425, 429, 500, 502, 503, 504];
+
+const byStatus = Object.fromEntries(
+  statuses.map((status): [string, Fault] => [`${status}`, { type: "status", status }]),
+);
+
+/** By name. */
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  ...byStatus,
+  "429, Retry-After: 0": { type: "status", status: 429, headers: { "Retry-After": "0" } },
+  "429, Retry-After: 600": { type: "status", status: 429, headers: { "Retry-After": "600" } },
+  "503, Retry-After: 0": { type: "status", status: 503, headers: { "Retry-After": "0" } },
+  "503, Retry-After: 600": { type: "status", status: 503, headers: { "Retry-After": "600" } },
+  "503 before the body is read": { type: "status", status: 503, early: true },
+  "reset, unheard": { type: "break", how: "reset", at: "request" },
+  "end, unheard": { type: "break", how: "end", at: "request" },
+  "stall, unheard": { type: "break", how: "stall", at: "request" },
+  "reset, done": { type: "break", how: "reset", at: "answer" },
+  "end, done": { type: "break", how: "end", at: "answer" },
+  "stall, done": { type: "break", how: "stall", at: "answer" },
+  "reset in the head": { type: "break", how: "reset", at: "head" },
+  "end in the head": { type: "break", how: "end", at: "head" },
+  "stall in the head": { type: "break", how: "stall", at: "head" },
+  "reset in the body": { type: "break", how: "reset", at: "body" },
+  "end in the body": { type: "break", how: "end", at: "body" },
+  "stall in the body": { type: "break", how: "stall", at: "body" },
+  "reset while sending": { type: "upload", how: "reset" },
+  "stall while sending": { type: "upload", how: "stall" },
+  drip: { type: "drip", ms: 20 },
+  "a bit is flipped": { type: "flip" },
+  "length one short": { type: "length", by: -1 },
+  "length one long": { type: "length", by: 1 },
+  "two lengths": { type: "two-lengths" },
+  "length and chunks": { type: "length-and-chunks" },
+  "chunks without an end": { type: "endless-chunks" },
+  "a second answer": { type: "extra" },
+  gzip: { type: "gzip" },
+  "redirect to itself": { type: "redirect" },
+  "reset, then all": { type: "range", rest: "whole" },
+  "reset, then shifted": { type: "range", rest: "shifted" },
+  "reset, then of another size": { type: "range", rest: "other-total" },
+  "reset, then 416": { type: "range", rest: "refused" },
+};

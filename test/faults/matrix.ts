@@ -1,0 +1,183 @@
+// One cell of the matrix: a copy during which one request meets a fault, and what came of it.
+
+import { CopyError } from "../../src/errors.ts";
+import type { Fault } from "../support/fault-proxy.ts";
+import { fresh, type Bench } from "./bench.ts";
+import { applies, nameOfColumn, occurrencesIn, TIMES, type Column } from "./columns.ts";
+import { expected } from "./expected.ts";
+import { FAULTS } from "./faults.ts";
+import { judge } from "./oracle.ts";
+import { run, warm, type Scenario } from "./scenarios.ts";
+
+export interface Cell {
+  readonly column: Column;
+  /** Which of the column's requests, from 1. */
+  readonly nth: number;
+  readonly times: number;
+  readonly fault: Fault;
+  /** The fault's. */
+  readonly name: string;
+}
+
+export interface Outcome {
+  /** `done`, or how the copy failed. */
+  readonly code: string;
+  /** How many requests met the fault. */
+  readonly met: number;
+  /** How many there were of the column's kind. */
+  readonly requests: number;
+  /** What can be seen at the destination that must not be, as sentences. */
+  readonly faults: readonly string[];
+  /** Upload sessions that the copy has left there. */
+  readonly left: number;
+}
+
+export interface Baseline {
+  /** Requests of a column's kind in the copy without faults. */
+  readonly requests: number;
+  /** How many they are about. */
+  readonly subjects: number;
+  /** They are told apart only by their order: a fault that comes again befalls the next as well. */
+  readonly ordered: boolean;
+  /** Of the blobs that they are about, in their order; 0 where they are about none. */
+  readonly sizes: readonly number[];
+}
+
+/** The copy of a column without faults. Throws where it does not succeed. */
+export async function baselineOf(bench: Bench, column: Column): Promise<Baseline> {
+  const none: Fault = { type: "extra" };
+  const { code, faults } = await runCell(bench, {
+    column,
+    name: "",
+    nth: 0,
+    times: 0,
+    fault: none,
+  });
+  if (code !== "done" || faults.length > 0)
+    throw new Error(`${column.scenario.name}: ${code} ${faults.join("; ")}`);
+  const { seen } = bench.proxies[column.side];
+  const requests = seen.filter(({ kind }) => kind === column.kind);
+  const subjects = new Set(requests.map(({ subject }, i) => subject ?? `${i}`));
+  const ordered = requests.some(({ subject }) => subject === undefined);
+  const blobs = blobsOf(column.scenario);
+  const sizes = [...subjects].map((subject) => blobs.get(subject) ?? 0);
+  return { requests: requests.length, subjects: subjects.size, ordered, sizes };
+}
+
+/** Sizes by digest. */
+function blobsOf({ image, artifacts = [] }: Scenario): ReadonlyMap<string, number> {
+  const images = [...("images" in image ? image.images : [image]), ...artifacts];
+  const blobs = images.flatMap((one) => [...one.blobs]);
+  return new Map(blobs.map(([digest, bytes]) => [digest, bytes.length]));
+}
+
+/** The cells of a column. `knows`: the registry asks who one is, so that a 401 can be answered. */
+export function* cellsOf(
+  column: Column,
+  { subjects }: Baseline,
+  knows: boolean,
+): Generator<Cell, void, void> {
+  for (const [name, fault] of Object.entries(FAULTS))
+    if (applies(fault, column) && (knows || name !== "401"))
+      for (const nth of occurrencesIn(subjects))
+        for (const times of TIMES) yield { column, name, fault, nth, times };
+}
+
+export interface Judged extends Outcome {
+  readonly cell: Cell;
+  readonly baseline: Baseline;
+  readonly complaints: readonly string[];
+}
+
+async function judgeCell(bench: Bench, cell: Cell, baseline: Baseline): Promise<Judged> {
+  const outcome = await runCell(bench, cell);
+  return { ...outcome, cell, baseline, complaints: complaints(cell, outcome, baseline) };
+}
+
+/** Runs a bench's cells, as far as `wants` says, and judges each. */
+export async function* runMatrix(
+  bench: Bench,
+  columns: readonly Column[],
+  wants: (cell: Cell, index: number) => boolean = () => true,
+): AsyncGenerator<Judged, void, void> {
+  let index = 0;
+  for (const column of columns) {
+    const baseline = await baselineOf(bench, column);
+    for (const cell of cellsOf(column, baseline, bench.upstream.realms !== undefined)) {
+      if (!wants(cell, index++)) continue;
+      const judged = await judgeCell(bench, cell, baseline);
+      const isSure = judged.complaints.length === 0 || !stands(cell.fault);
+      // A busy machine stands still at times; it does not do so twice in the same place.
+      yield isSure ? judged : await judgeCell(bench, cell, baseline);
+    }
+  }
+}
+
+export const describe = ({ column, name, nth, times }: Cell): string =>
+  `${nameOfColumn(column)}, no. ${nth}: ${name}, ${times === Infinity ? "for ever" : `${times} times`}`;
+
+/** Where an outcome is not what is promised, as sentences. */
+function complaints(cell: Cell, outcome: Outcome, baseline: Baseline): readonly string[] {
+  const { fault } = cell;
+  const bytes = baseline.sizes[cell.nth - 1] ?? 0;
+  const wanted = expected(cell.column, cell.fault, { ...cell, ...baseline, bytes });
+  const found: string[] = [...outcome.faults];
+  if (outcome.code !== wanted.code) found.push(`ended as ${outcome.code}, not ${wanted.code}`);
+  // A raw socket that was kept open and is reset at once is not counted as a try: it may have been closed before.
+  const uncounted = cell.column.scenario.name === "large" && fault.type === "break" ? 1 : 0;
+  if (outcome.met < wanted.met || outcome.met > wanted.met + uncounted)
+    found.push(`${outcome.met} requests met it, not ${wanted.met}`);
+  const extra = outcome.requests - baseline.requests;
+  if (outcome.code === "done" && extra !== wanted.extra)
+    found.push(`${extra} requests more than without it, not ${wanted.extra}`);
+  const most = outcome.code === "done" ? lostSessions(cell, outcome) : outcome.met + 1;
+  if (outcome.left > most) found.push(`${outcome.left} upload sessions are left, not ${most}`);
+  return found.map((complaint) => `${describe(cell)}: ${complaint}`);
+}
+
+/** Sessions whose beginning the registry has answered, but nobody has heard: they lapse. */
+const lostSessions = ({ column, fault }: Cell, { met }: Outcome): number =>
+  column.kind.startsWith("POST ") && fault.type === "break" && fault.at !== "request" ? met : 0;
+
+/** Something stands still for as long as it is waited for. */
+const stands = (fault: Fault): boolean =>
+  fault.type === "drip" || ("how" in fault && fault.how === "stall");
+
+const never = new AbortController().signal;
+/** Longer than anything that a cell waits for. */
+const LIMIT_MS = 60_000;
+
+export async function runCell(bench: Bench, { column, nth, times, fault }: Cell): Promise<Outcome> {
+  const { scenario, side, kind } = column;
+  const { upstream, proxies } = bench;
+  const ends = bench.ends(scenario, stands(fault) ? "stalls" : "moves");
+  await using _ = ends.registries;
+  const openBefore = upstream.openUploads?.() ?? 0;
+  for (const proxy of Object.values(proxies)) proxy.play(undefined);
+  await upstream.forget?.(scenario);
+  if (!scenario.fresh) await warm(scenario, ends, never);
+  for (const proxy of Object.values(proxies)) proxy.play(undefined);
+  proxies[side].play({ kind, nth, times, fault });
+  const code = await run(scenario, ends, AbortSignal.timeout(LIMIT_MS)).then(
+    () => "done",
+    (error: unknown) => (error instanceof CopyError ? error.code : String(error)),
+  );
+  const { met, seen } = proxies[side];
+  const requests = seen.filter((request) => request.kind === kind).length;
+  const left = (upstream.openUploads?.() ?? 0) - openBefore;
+  const faults: string[] = [];
+  const holdings = upstream.holdings(ends.destination.repository);
+  const found = await judge(holdings, "v1");
+  faults.push(...found.faults);
+  if (code === "done" && !scenario.lists && found.digest === undefined)
+    faults.push("the tag names nothing, though the copy says that it is done");
+  if (code !== "done") {
+    for (const proxy of Object.values(proxies)) proxy.play(undefined);
+    await using registries = fresh("moves");
+    await run(scenario, { ...ends, registries }, never).catch((error: unknown) =>
+      faults.push(`a second copy, without the fault, failed: ${String(error)}`),
+    );
+    faults.push(...(await judge(holdings, "v1")).faults);
+  }
+  return { code, met, requests, faults, left };
+}

@@ -12,12 +12,15 @@ import { policyFor } from "../signature/evaluate.ts";
 import { parsePolicy, type PolicyDocument } from "../signature/policy.ts";
 import type { PolicySubject } from "../signature/scopes.ts";
 import { accessTo, type AccessContext, type AccessDeps } from "../transport/access.ts";
+import type { UploadSessions } from "../transport/docker/upload-sessions.ts";
 import { openDestination, openSource } from "../transport/open.ts";
 import type { JobSecrets, JobSpec } from "./record.ts";
 
 export interface EndsDeps extends AccessDeps {
   /** What is known of blobs, by tenant. */
   readonly cacheOf: (tenant: string) => BlobInfoCache;
+  /** Uploads that were left behind, by tenant; absent: none is gone on with. */
+  readonly uploadsOf?: (tenant: string) => UploadSessions;
   /** What every image must fulfil; undefined: nothing. */
   readonly policy: PolicyDocument | undefined;
 }
@@ -61,6 +64,7 @@ export async function openEnds(
         additionalTags,
         ...(destinationTimestamp !== undefined && { destinationTimestamp }),
         resumed: pinned !== undefined,
+        ...(deps.uploadsOf !== undefined && { uploads: deps.uploadsOf(tenant) }),
       },
       signal,
     ),

@@ -22,6 +22,8 @@ export const keys = {
   tenantBlobs: (tenant: string) => `${PREFIX}tenant:${tenant}:blobs`,
   /** What is known of a blob; blob-info-scripts.ts makes more keys of it. */
   blob: (tenant: string, digest: string) => `${PREFIX}tenant:${tenant}:blob:${digest}`,
+  /** An upload that may be gone on with; `of`: where and what. */
+  upload: (tenant: string, of: string) => `${PREFIX}tenant:${tenant}:upload:${of}`,
   idempotency: (tenant: string, key: string) => `${PREFIX}idempotency:${tenant}:${key}`,
   /** What is known of a registry's limits; `name`: a fingerprint of host and credential. */
   pace: (name: string) => `${PREFIX}pace:${name}`,

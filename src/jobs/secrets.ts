@@ -45,6 +45,11 @@ export class Sealer {
 
   /** Text that only `open` for the same owner makes sense of. */
   seal(owner: Owner, secrets: JobSecrets): string {
+    return this.sealText(owner, JSON.stringify(secrets));
+  }
+
+  /** As `seal`. */
+  sealText(owner: Owner, text: string): string {
     const key = this.#keys[0];
     const salt = randomBytes(SALT_BYTES);
     const nonce = randomBytes(NONCE_BYTES);
@@ -52,7 +57,7 @@ export class Sealer {
     const sealed = Buffer.concat([
       salt,
       nonce,
-      cipher.update(JSON.stringify(secrets), "utf8"),
+      cipher.update(text, "utf8"),
       cipher.final(),
       cipher.getAuthTag(),
     ]);
@@ -61,13 +66,18 @@ export class Sealer {
 
   /** Throws if the key is not in the file any more, or if the text is not what was sealed for this owner. */
   open(owner: Owner, sealed: string): JobSecrets {
+    return JSON.parse(this.openText(owner, sealed)) as JobSecrets;
+  }
+
+  /** As `open`. */
+  openText(owner: Owner, sealed: string): string {
     const [version, keyId, body] = sealed.split(".");
     const key = this.#keys.find(({ id }) => id === keyId);
     if (version !== VERSION || key === undefined)
-      throw new Error(`no key of the secrets key file fits the sealed secrets of job ${owner.id}`);
+      throw new Error(`no key of the secrets key file fits the sealed secrets of ${owner.id}`);
     const bytes = Buffer.from(body ?? "", "base64url");
     if (bytes.length < SALT_BYTES + NONCE_BYTES + TAG_BYTES)
-      throw new Error(`the sealed secrets of job ${owner.id} are damaged`);
+      throw new Error(`the sealed secrets of ${owner.id} are damaged`);
     const salt = bytes.subarray(0, SALT_BYTES);
     const nonce = bytes.subarray(SALT_BYTES, SALT_BYTES + NONCE_BYTES);
     const decipher = createDecipheriv(CIPHER, jobKey(key, salt), nonce, {
@@ -78,7 +88,7 @@ export class Sealer {
       decipher.update(bytes.subarray(SALT_BYTES + NONCE_BYTES, -TAG_BYTES)),
       decipher.final(),
     ]);
-    return JSON.parse(text.toString("utf8")) as JobSecrets;
+    return text.toString("utf8");
   }
 
   /**

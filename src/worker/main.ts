@@ -22,6 +22,7 @@ import { RedisSemaphores } from "../jobs/redis-semaphore.ts";
 import { Sealer } from "../jobs/secrets.ts";
 import { SingleFlight } from "../jobs/single-flight.ts";
 import { Jobs } from "../jobs/store.ts";
+import { RedisUploadSessions } from "../jobs/upload-sessions.ts";
 import { giveSign, SIGN_EVERY_MS, takeLeave, workerName } from "../jobs/workers.ts";
 import { createLogger } from "../logger.ts";
 import { DockerEngine } from "../transport/docker-daemon/engine.ts";
@@ -95,6 +96,14 @@ export async function startWorker(
             { err: error, tenant },
             "the store did not say what is known of blobs: the copy goes on without it",
           ),
+      }),
+    uploadsOf: (tenant) =>
+      new RedisUploadSessions({
+        redis: hasty,
+        sealer,
+        tenant,
+        onError: (error) =>
+          logger.warn({ err: error, tenant }, "what is known of an upload is lost: it begins anew"),
       }),
     registries,
     engine,

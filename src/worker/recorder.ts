@@ -17,6 +17,11 @@ export class Stopped extends Error {
     super(`the run was stopped: ${why}`);
     this.why = why;
   }
+
+  /** Whether another run will want what this one has done. */
+  get goesOn(): boolean {
+    return this.why !== "canceled";
+  }
 }
 
 /**

@@ -25,10 +25,13 @@ export class Traffic {
   readonly inFlight = { downloads: 0, uploads: 0 };
   readonly peak = { downloads: 0, uploads: 0 };
   readonly #delayMs: number;
+  readonly #bytesPerSecond: number;
   readonly #closing = new AbortController();
 
-  constructor(delayMs: number) {
+  /** `bytesPerSecond`: of each upload. */
+  constructor(delayMs: number, bytesPerSecond: number) {
     this.#delayMs = delayMs;
+    this.#bytesPerSecond = bytesPerSecond;
   }
 
   /** Counts one transfer until the returned function is called, or the exchange is closed. */
@@ -46,6 +49,13 @@ export class Traffic {
 
   async delay(): Promise<void> {
     if (this.#delayMs > 0) await sleep(this.#delayMs, undefined, { signal: this.#closing.signal });
+  }
+
+  /** Takes as long as so many bytes do. */
+  async pass(bytes: number): Promise<void> {
+    if (this.#bytesPerSecond === Infinity) return;
+    const { signal } = this.#closing;
+    await sleep((bytes / this.#bytesPerSecond) * 1000, undefined, { signal });
   }
 
   close(): void {

@@ -150,6 +150,7 @@ export class Uploads {
         session.chunks.push(chunk);
         session.size += chunk.length;
         session.hash.update(chunk);
+        await this.#traffic.pass(chunk.length);
       }
       await this.#traffic.delay();
       return true;

@@ -45,6 +45,8 @@ export interface RegistryOptions {
   readonly quirks?: readonly Quirk[];
   /** Each blob's body, sent or received, takes at least so long. */
   readonly delayMs?: number;
+  /** Of each upload. */
+  readonly bytesPerSecond?: number;
   /** Default: all. */
   readonly referrersPerPage?: number;
   /** Tags, if the client does not say. Default: all. */
@@ -92,7 +94,7 @@ export class TestRegistry implements AsyncDisposable {
       },
       this.quirks,
     );
-    this.#traffic = new Traffic(options.delayMs ?? 0);
+    this.#traffic = new Traffic(options.delayMs ?? 0, options.bytesPerSecond ?? Infinity);
     this.#uploads = new Uploads(this.content, this.#traffic, this.quirks);
   }
 

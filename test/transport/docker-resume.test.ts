@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { verify } from "../../src/copy/pipeline/verify.ts";
 import { CopyError } from "../../src/errors.ts";
 import { collect } from "../support/bytes.ts";
 import { startHost } from "../support/host.ts";
@@ -120,6 +121,17 @@ for (const quirk of ["wrong-part", "wrong-total", "multipart", "other-etag"] as 
     await assert.rejects(readBlob(source, layer), { code: "registry_unavailable" });
     assert.equal(gets(registry).length, 2);
   });
+
+test("what is put together of two contents is found out by its digest", async (t) => {
+  await using registry = await holding(["other-content"]);
+  registry.fail("GET blobs", { truncate: 1_000_000, times: 1 });
+  await using source = await openSource(`${registry.host}/a:v1`, {
+    registries: registriesFor(t, QUICK),
+  });
+  const { content } = verify(layer)(await source.getBlob(layer, never));
+  await assert.rejects(collect(content), { code: "digest_mismatch" });
+  assert.equal(gets(registry).length, 2);
+});
 
 test("where Range is ignored the blob is read again, and what is there already is dropped", async (t) => {
   await using registry = await holding(["ignores-range"]);

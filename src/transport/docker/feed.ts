@@ -9,6 +9,9 @@ import type { StallWatch } from "./stall-watch.ts";
  */
 const SMALL = 128 * 1024;
 
+/** Bytes that are handed over at a time: on a slow line a larger part would seem to stand still, a smaller one would be copied. */
+const PART = SMALL;
+
 interface Lent {
   readonly chunk: Buffer;
   readonly release: () => void;
@@ -68,10 +71,13 @@ export class Feed implements AsyncIterable<Buffer> {
       if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#watch.start();
-      yield next.chunk.length < SMALL ? Buffer.from(next.chunk) : next.chunk;
-      this.#watch.moved(next.chunk.length);
-      this.#watch.rest();
+      for (let at = 0; at < next.chunk.length; at += PART) {
+        const part = next.chunk.subarray(at, at + PART);
+        this.#watch.start();
+        yield part.length < SMALL ? Buffer.from(part) : part;
+        this.#watch.moved(part.length);
+        this.#watch.rest();
+      }
       next.release();
     }
   }

@@ -111,7 +111,11 @@ async function copyOne({ image, from, to, breaks, seed, name }: BreaksOptions, c
   );
   await using near = await breakingProxy(from, "down", reading ?? []);
   await using far = await breakingProxy(to, "up", writing ?? []);
-  await using registries = new Registries(LOOPBACK_TOO, { stallMs: 2_000, breakMs: 10 });
+  await using registries = new Registries(LOOPBACK_TOO, {
+    stallMs: 2_000,
+    storeMs: 5_000,
+    breakMs: 10,
+  });
   let repeated = 0;
   let failure: string | undefined;
   try {

@@ -66,7 +66,7 @@ test("a canceled job can be run again, and then succeeds", async () => {
 
 test("a job whose registry fails for a while is tried again and succeeds", async () => {
   await using e = await ends();
-  e.to.fail("PUT uploads", { times: 1, status: 503 });
+  e.to.fail("PUT manifests", { times: 4, status: 503 });
   const { id } = await service.submit(e.job);
   const job = await service.finished(id);
   assert.deepEqual([job.status, job.attempt, job.error], ["succeeded", 2, null]);
@@ -108,7 +108,7 @@ test("a job that takes longer than it may is ended as timed out", async () => {
 
 test("later attempts copy the image that the first one found, though its tag has moved", async () => {
   await using e = await ends();
-  e.to.fail("PUT uploads", { times: 1, status: 503 });
+  e.to.fail("PUT manifests", { times: 4, status: 503 });
   const { id } = await service.submit(e.job);
   const retrying = sse(`${service.url}/v1/jobs/${id}/events`);
   for await (const { type } of retrying) if (type === "retrying") break;

@@ -8,6 +8,7 @@ import { helperEnvironment } from "./host/credential-helper.ts";
 import { faultsInCertsDir } from "./host/certs-d.ts";
 import { readRegistriesConf } from "./host/registries-conf-reader.ts";
 import { ConfFaults } from "./host/toml-table.ts";
+import { NO_SERVICES, parseTokenServices, type TokenServices } from "./transport/docker/realms.ts";
 import type { RegistryFiles } from "./transport/docker/registries.ts";
 
 /** A tenant's name is part of names in Redis; a key is what fits into a header. */
@@ -52,11 +53,13 @@ export function readRegistryFiles(
     readonly AUTH_FILE?: string;
     readonly TLS_VERIFY?: string;
     readonly API_KEYS_FILE?: string;
+    readonly TOKEN_SERVICES?: string;
   },
   env: NodeJS.ProcessEnv,
   faults: string[],
 ): RegistryFiles {
   const { REGISTRIES_CONF: conf, CERTS_DIR: certs, AUTH_FILE: auth } = given;
+  const { TOKEN_SERVICES: services } = given;
   if (certs !== undefined)
     faults.push(...faultsInCertsDir(certs).map((fault) => `CERTS_DIR names ${fault}`));
   if (conf !== undefined) checkRegistriesConf(resolve(conf), faults);
@@ -67,7 +70,11 @@ export function readRegistryFiles(
     mustVerify: verify === "required",
     ...(conf !== undefined && { registriesConf: resolve(conf) }),
     ...(certs !== undefined && { certsDir: resolve(certs) }),
-    ...(auth !== undefined && { authFile: { path: resolve(auth), env: helperEnvironment(env) } }),
+    ...(services !== undefined && { tokenServices: readTokenServices(services, faults) }),
+    // registries.conf may name helpers by itself.
+    ...((auth ?? conf) !== undefined && {
+      keychain: { path: auth && resolve(auth), env: helperEnvironment(env) },
+    }),
   };
 }
 
@@ -77,6 +84,15 @@ function checkRegistriesConf(path: string, faults: string[]): void {
   } catch (error) {
     if (!(error instanceof ConfFaults)) throw error;
     faults.push(...error.faults.map((fault) => `REGISTRIES_CONF names ${fault}`));
+  }
+}
+
+function readTokenServices(text: string, faults: string[]): TokenServices {
+  try {
+    return parseTokenServices(text);
+  } catch (error) {
+    faults.push(`TOKEN_SERVICES: ${error instanceof Error ? error.message : "unknown"}`);
+    return NO_SERVICES;
   }
 }
 

@@ -34,6 +34,7 @@ const Environment = Type.Object({
   ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
   PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
+  TOKEN_SERVICES: Type.Optional(Type.String({ description: "a list of pairs of hosts" })),
   AUTH_FILE: Type.Optional(Type.String({ description: "a file" })),
   DOCKER_HOST: Type.Optional(Type.String({ description: "where a docker engine is" })),
   DOCKER_CERT_PATH: Type.Optional(Type.String({ description: "a folder" })),

@@ -37,6 +37,11 @@ export class CopyError extends Error {
     return CODES[this.code].retryable;
   }
 
+  /** The same error with a sentence more. */
+  because(why: string): CopyError {
+    return new CopyError(this.code, `${this.message}; ${why}`, this.context, this.cause);
+  }
+
   /** The same error with more known about where it happened; what was known before stays. */
   at(context: ErrorContext): CopyError {
     return new CopyError(this.code, this.message, { ...context, ...this.context }, this.cause);

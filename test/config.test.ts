@@ -213,6 +213,12 @@ test("what is wrong with registries.conf and its drop-ins is told with everythin
   );
 });
 
+test("token services of other domains are named by pairs", () => {
+  const { registryFiles } = load({ TOKEN_SERVICES: "registry.lan=auth.lan" });
+  assert.deepEqual(registryFiles.tokenServices, new Map([["registry.lan", new Set(["auth.lan"])]]));
+  assert.throws(() => load({ TOKEN_SERVICES: "auth.lan" }), /TOKEN_SERVICES: `auth\.lan` is not/);
+});
+
 test("an auth file is read at once, and one that is not valid is refused without a word of its secrets", async () => {
   const path = await file("auth.json", '{"auths":{"a.example":{"auth":"YTpi"}}}');
   const { registryFiles } = loadConfig({
@@ -222,7 +228,7 @@ test("an auth file is read at once, and one that is not valid is refused without
     AWS_PROFILE: "images",
     REDIS_URL: "redis://:m4rk3d@127.0.0.1",
   });
-  assert.deepEqual(registryFiles.authFile, { path, env: { PATH: "/bin", AWS_PROFILE: "images" } });
+  assert.deepEqual(registryFiles.keychain, { path, env: { PATH: "/bin", AWS_PROFILE: "images" } });
   for (const [text, message] of [
     ["m4rk3d", /AUTH_FILE names .*: it is not JSON/],
     ["[]", /not a JSON object/],

@@ -23,7 +23,8 @@ export type Found =
   | undefined;
 
 const LOGINS = 10_000;
-const HELPER = /^[A-Za-z0-9._-]{1,128}$/;
+/** What follows `docker-credential-` in a program's name. */
+export const HELPER = /^[A-Za-z0-9._-]{1,128}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Reads an auth file. Throws an Error whose message is the end of a sentence about it, and quotes no secret. */

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { isObject } from "../image/json.ts";
-import type { Login } from "./auth-file.ts";
+import { HELPER, type Login } from "./auth-file.ts";
 
 const LIMIT_MS = 10_000;
 /** Bytes. */
@@ -26,6 +26,7 @@ export async function askHelper(
   env: NodeJS.ProcessEnv,
   limitMs = LIMIT_MS,
 ): Promise<Login | undefined> {
+  if (!HELPER.test(name)) throw new Error(`\`${name}\` is not the end of a helper's name`);
   const program = `docker-credential-${name}`;
   const { code, output } = await run(program, `${server}\n`, env, limitMs);
   if (code !== 0) {

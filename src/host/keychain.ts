@@ -7,8 +7,8 @@ import { askHelper } from "./credential-helper.ts";
 import { stampOf, Watched } from "./watched-file.ts";
 
 export interface KeychainSettings {
-  /** Absolute. */
-  readonly path: string;
+  /** Of an auth file, absolute; undefined: there is none. */
+  readonly path: string | undefined;
   /** What helper programs get for an environment. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -19,6 +19,9 @@ interface Answer {
   readonly until: number;
 }
 
+/** What registries.conf calls the auth file. */
+const FILE = "containers-auth.json";
+const NOBODY: AuthFile = parseAuthFile("{}");
 /** For so long what a helper has said is not asked again. */
 const KNOWN_MS = 300_000;
 /** Clients name the servers. */
@@ -26,46 +29,56 @@ const ANSWERS = 1_000;
 
 export class Keychain {
   readonly #env: NodeJS.ProcessEnv;
-  readonly #file: Watched<AuthFile>;
+  readonly #file: { readonly current: AuthFile };
+  readonly #order: () => readonly string[];
   readonly #now: () => number;
   readonly #answers = new Map<string, Answer>();
 
   /**
-   * Reads the file. `onFault` hears, once a change, that it cannot be used as it is now; what it said before stays in force. Throws
+   * Reads the file. `order` is where to look, as registries.conf has it (`credential-helpers`): `containers-auth.json` is the file,
+   * anything else a helper's name. `onFault` hears, once a change, that it cannot be used as it is now; what it said before stays in force. Throws
    * where it cannot be used from the start.
    */
   constructor(
     { path, env }: KeychainSettings,
     onFault: (error: unknown) => void,
+    order: () => readonly string[] | undefined = () => undefined,
     now: () => number = () => performance.now(),
   ) {
     this.#env = env;
     this.#now = now;
-    this.#file = new Watched({
-      stamp: () => stampOf(path),
-      load: () => {
-        const file = read(path);
-        this.#answers.clear();
-        return file;
-      },
-      onFault,
-    });
+    this.#order = () => order() ?? [FILE];
+    const load = (path: string): AuthFile => {
+      this.#answers.clear();
+      return read(path);
+    };
+    this.#file =
+      path === undefined
+        ? { current: NOBODY }
+        : new Watched({ stamp: () => stampOf(path), load: () => load(path), onFault });
   }
 
   /**
-   * What is known for a repository of a registry (`host[:port]`, as references have it); undefined: nothing. Throws `internal`, with its
-   * cause for the log, where a helper fails.
+   * What is known for a repository of a registry (`host[:port]`, as references have it); undefined: nothing. The first place that knows
+   * something counts. Throws `internal`, with its cause for the log, where a helper fails and no other place knows.
    */
   async find(registry: string, repository: string): Promise<Login | undefined> {
+    const failures: unknown[] = [];
+    for (const place of this.#order()) {
+      const look =
+        place === FILE ? this.#findInFile(registry, repository) : this.#ask(place, registry);
+      const login = await look.catch((error: unknown) => void failures.push(error));
+      if (login !== undefined) return login;
+    }
+    if (failures.length === 0) return undefined;
+    const what = `the service's own credentials for ${registry} cannot be looked up`;
+    throw new CopyError("internal", what, { registry, phase: "token" }, failures[0]);
+  }
+
+  async #findInFile(registry: string, repository: string): Promise<Login | undefined> {
     const found = findLogin(this.#file.current, registry, repository);
     if (found === undefined) return undefined;
-    if ("login" in found) return found.login;
-    try {
-      return await this.#ask(found.helper, found.server);
-    } catch (error) {
-      const what = `the service's own credentials for ${registry} cannot be looked up`;
-      throw new CopyError("internal", what, { registry, phase: "token" }, error);
-    }
+    return "login" in found ? found.login : this.#ask(found.helper, found.server);
   }
 
   #ask(helper: string, server: string): Promise<Login | undefined> {

@@ -135,6 +135,7 @@ test("a helper is asked once for some minutes, however many want to know; its fa
   const keychain = new Keychain(
     { path, env: env() },
     () => {},
+    undefined,
     () => now,
   );
   const count = async () => (await readFile(calls, "utf8")).length / 2;
@@ -149,4 +150,38 @@ test("a helper is asked once for some minutes, however many want to know; its fa
   now = 300_000;
   await keychain.find("a.example", "x");
   assert.equal(await count(), 4);
+});
+
+test("registries.conf says where to look, and in which order; a place that fails is told of only where no other knows", async () => {
+  const path = await write("order.json", { auths: { "a.example": entry("file:p") } });
+  await helper(
+    "first",
+    `read server; test "$server" = a.example && echo '{"Username":"first","Secret":"p"}'`,
+  );
+  await helper("none", `echo "credentials not found in native keychain"; exit 1`);
+  await helper("broken", "exit 3");
+  for (const [order, expected] of [
+    [undefined, "file"],
+    [["containers-auth.json", "first"], "file"],
+    [["first", "containers-auth.json"], "first"],
+    [["none", "broken", "containers-auth.json"], "file"],
+    [["none"], undefined],
+    [[], undefined],
+  ] as const) {
+    const keychain = new Keychain(
+      { path, env: env() },
+      () => {},
+      () => order,
+    );
+    const login = await keychain.find("a.example", "x");
+    assert.equal(login && "username" in login ? login.username : undefined, expected);
+  }
+  for (const name of ["broken", "../first", "a/b"]) {
+    const keychain = new Keychain(
+      { path: undefined, env: env() },
+      () => {},
+      () => [name],
+    );
+    await assert.rejects(keychain.find("a.example", "x"), { code: "internal" });
+  }
 });

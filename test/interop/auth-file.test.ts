@@ -77,7 +77,7 @@ const asSkopeo = (path: string) => () =>
   );
 
 const asUs = (path: string) => async () => {
-  await using registries = new Registries(LOOPBACK_TOO, {}, { authFile: { path, env: env() } });
+  await using registries = new Registries(LOOPBACK_TOO, {}, { keychain: { path, env: env() } });
   const access = { side: "source", tlsVerify: false, registries } as unknown as AccessContext;
   const reference = parseDockerReference(`${registry.host}/team/app:v1`, "");
   const { signal } = new AbortController();

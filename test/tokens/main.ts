@@ -10,7 +10,7 @@ const copies = 200;
 function tell(name: string, report: TokensReport): void {
   const { scopes, succeeded, seconds, refused, requests, twice, blobs, long } = report;
   say(
-    `${name}: ${succeeded} copies succeeded in ${seconds.toFixed(1)} s; ${blobs} blobs, ${long} of them in uploads that outlived their token, ${twice} sent again; ${refused} of ${requests} answers were 401 after the first of a registry`,
+    `${name}: ${succeeded} copies succeeded in ${seconds.toFixed(1)} s, ${report.again.length} attempts had to be repeated; ${blobs} blobs, ${long} of them in uploads that outlived their token, ${twice} sent again; ${refused} of ${requests} answers were 401 after the first of a registry`,
   );
   for (const { scope, tokens, seconds, allowed } of scopes)
     say(`  ${scope}: ${tokens} tokens in ${seconds.toFixed(1)} s (${allowed} would do)`);

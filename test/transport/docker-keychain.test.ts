@@ -32,7 +32,7 @@ async function setUp(t: TestContext, users = [operator, client]) {
     [`${registry.host}/other`]: entryOf(second),
   };
   await writeFile(path, JSON.stringify({ auths }));
-  const registries = new Registries(LOOPBACK_TOO, {}, { authFile: { path, env: {} } });
+  const registries = new Registries(LOOPBACK_TOO, {}, { keychain: { path, env: {} } });
   t.after(async () => {
     await registries[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();

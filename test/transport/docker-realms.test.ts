@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mayKnow, parseRealm } from "../../src/transport/docker/realms.ts";
+import { mayKnow, parseRealm, parseTokenServices } from "../../src/transport/docker/realms.ts";
 
 const judge = (realm: string, registry: string): "known" | "nobody" | "refused" => {
   const url = parseRealm(realm, new URL(registry));
@@ -39,3 +39,25 @@ for (const [registry, realm, expected] of [
   test(`${registry} names ${realm.slice(0, 60)}: ${expected}`, () => {
     assert.equal(judge(realm, registry), expected);
   });
+
+test("the operator can name token services of other domains, for each registry its own", () => {
+  const services = parseTokenServices(
+    "registry.lan:5000=auth.lan, a.test=b.test:444,a.test=c.test,",
+  );
+  for (const [registry, realm, expected] of [
+    ["https://registry.lan:5000", "https://auth.lan/token", true],
+    ["https://registry.lan", "https://auth.lan/token", false],
+    ["https://registry.lan:5000", "https://auth.lan:444/token", false],
+    ["https://a.test", "https://b.test:444/token", true],
+    ["https://a.test", "https://c.test/token", true],
+    ["https://a.test", "https://d.c.test/token", false],
+    ["https://c.test", "https://a.test/token", false],
+  ] as const)
+    assert.equal(
+      mayKnow(new URL(realm), new URL(registry), services),
+      expected,
+      `${registry} ${realm}`,
+    );
+  for (const text of ["a.test", "a=b=c", "a=", "=b", "https://a=b", "a b=c", "a=u@b"])
+    assert.throws(() => parseTokenServices(text), /is not `registry=service`/, text);
+});

@@ -1,9 +1,12 @@
 // Which Authorization a request gets (reliability 1.3, F7): credentials go to the registry's own origin, and to a token service that
 // realms.ts lets know them. Any other token service is asked as nobody in particular.
 
+import type { CopyError } from "../../errors.ts";
 import type { AccessContext } from "../access.ts";
 import type { Reply } from "./answer.ts";
 import { chooseChallenge, scopesMissing, type Challenge } from "./challenge.ts";
+import { refusalOf, type Blame } from "./failures.ts";
+import { mayKnow, parseRealm, withheld } from "./realms.ts";
 import { credentialsKey } from "./registries.ts";
 import { tlsKey } from "./tls.ts";
 import { basic, fetchToken } from "./token-service.ts";
@@ -101,6 +104,18 @@ export class Authenticator {
   learnFromPing(origin: string, answer: Pick<Reply, "headers">): void {
     if (this.learn(origin, [], undefined, answer)) return;
     this.#access.registries.challenges.set(this.#challengeKeys(origin, [])[0], { scheme: "none" });
+  }
+
+  /** The error for an answer; it says so where the token service was not shown the credentials, which may be why. */
+  refusal(reply: Reply, blame: Blame, scopes: readonly string[]): CopyError {
+    const error = refusalOf(reply, blame, this.secrets);
+    const { credentials, registries } = this.#access;
+    const challenge = this.#challengeFor(reply.url.origin, scopes);
+    if (reply.status !== 401 || credentials === undefined || challenge?.scheme !== "bearer")
+      return error;
+    const realm = parseRealm(challenge.realm, reply.url);
+    const isKnown = realm === undefined || mayKnow(realm, reply.url, registries.tokenServices);
+    return isKnown || "registryToken" in credentials ? error : error.because(withheld(realm));
   }
 
   /** The scopes that a request needs, and those that the registry has asked for besides. */

@@ -8,7 +8,7 @@ import { Answer, hasBlob, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
 import { askAuthorized } from "./authorized.ts";
 import { Budget } from "./budget.ts";
-import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./failures.ts";
+import { ERROR_LIMIT, networkFailure, type Blame } from "./failures.ts";
 import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
 import type { Timing } from "./registries.ts";
 import { sendAgain } from "./retry.ts";
@@ -101,8 +101,8 @@ export class RegistryClient {
   }
 
   /** The error for an answer that is not the one hoped for. */
-  refusal(reply: Reply, out: Pick<Outgoing, "phase" | "digest">): CopyError {
-    return refusalOf(reply, this.blame(out), this.#auth.secrets);
+  refusal(reply: Reply, out: Pick<Outgoing, "phase" | "digest" | "scopes">): CopyError {
+    return this.#auth.refusal(reply, this.blame(out), out.scopes);
   }
 
   blame({ phase, digest }: Pick<Outgoing, "phase" | "digest">): Blame {

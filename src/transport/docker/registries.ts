@@ -15,6 +15,7 @@ import { Connections } from "./connections.ts";
 import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
 import type { StallRule } from "./stall-watch.ts";
 import { quirksOf, type Quirks } from "./quirks.ts";
+import { NO_SERVICES, type TokenServices } from "./realms.ts";
 import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
@@ -43,9 +44,11 @@ export interface RegistryFiles {
   /** certs.d: authorities and client certificates by host. */
   readonly certsDir?: string;
   /** The service's own credentials. */
-  readonly authFile?: KeychainSettings;
+  readonly keychain?: KeychainSettings;
   /** Certificates are checked, whatever a request says: only registries.conf has exceptions. */
   readonly mustVerify?: boolean;
+  /** Token services that are shown credentials though they are of other domains than their registries. */
+  readonly tokenServices?: TokenServices;
   /** Hears of a change after which a file cannot be used; what it said before stays in force. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -72,6 +75,7 @@ export class Registries implements AsyncDisposable {
   readonly mustVerify: boolean;
   /** The operator's credentials; undefined: there are none. */
   readonly keychain: Keychain | undefined;
+  readonly tokenServices: TokenServices;
   readonly tokens = new Tokens();
   readonly pace: Pace;
   /** By the scopes that we ask for: those that a registry wants besides. */
@@ -100,14 +104,17 @@ export class Registries implements AsyncDisposable {
     { wire = true, quirks = quirksOf } = {},
   ) {
     this.quirksOf = quirks;
-    const { registriesConf, certsDir, authFile, onFault = () => {} } = files;
-    this.keychain = authFile && new Keychain(authFile, onFault);
+    const { registriesConf, certsDir, keychain, tokenServices, onFault = () => {} } = files;
+    this.tokenServices = tokenServices ?? NO_SERVICES;
     this.mustVerify = files.mustVerify ?? false;
     this.#conf =
       registriesConf === undefined
         ? { current: NO_REGISTRIES }
         : watchRegistriesConf(registriesConf, onFault);
     this.#certs = certsDir === undefined ? undefined : new CertsDir(certsDir, onFault);
+    // Without settings there is nothing that a keychain could know.
+    this.keychain =
+      keychain && new Keychain(keychain, onFault, () => this.#conf.current.credentialHelpers);
     this.#egress = egress;
     this.#slabs = wire ? new Slabs() : undefined;
     this.pace = new Pace(paces);

@@ -32,9 +32,12 @@ export async function fetchToken(question: TokenQuestion, signal: AbortSignal): 
   const { challenge, origin, access, blame, secrets } = question;
   const realm = parseRealm(challenge.realm, origin);
   if (realm === undefined) throw broken("names a token service that must not be asked", blame);
-  const credentials = mayKnow(realm, origin) ? access.credentials : undefined;
   const { registries } = access;
-  const request = { ...requestFor(realm, credentials, question), stall: registries.timing };
+  const isKnown = mayKnow(realm, origin, registries.tokenServices);
+  const request = {
+    ...requestFor(realm, isKnown ? access.credentials : undefined, question),
+    stall: registries.timing,
+  };
   const connections = registries.connections(access, realm);
   const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
   const reply = await sendAgain(ask, registries.timing.retryMs, signal).catch((error: unknown) => {

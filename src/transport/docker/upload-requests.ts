@@ -133,7 +133,7 @@ export class UploadRequests {
 
   /** The error for an answer that is not the one hoped for. */
   refusal(reply: Reply, digest: Digest | undefined): CopyError {
-    return this.client.refusal(reply, this.#blame(digest));
+    return this.client.refusal(reply, { ...this.#blame(digest), scopes: this.#scopes });
   }
 
   get #scopes(): readonly string[] {

@@ -25,7 +25,7 @@ function faults(name: string, report: RateReport): string[] {
   const refused = sumOf(settled, "refused");
   const perSecond = sumOf(settled, "passed") / settled.length;
   say(
-    `${name}: in seconds ${LEARNING_SECONDS} to ${report.busyUntil} ${perSecond.toFixed(1)} of ${PER_SECOND} a second, ${refused} × 429 (before: ${sumOf(report.seconds.slice(0, LEARNING_SECONDS), "refused")}); ${JSON.stringify(report.statuses)}, ${report.attempts} further attempts`,
+    `${name}: in seconds ${LEARNING_SECONDS} to ${report.busyUntil} ${perSecond.toFixed(1)} of ${PER_SECOND} a second, ${refused} × 429 (before: ${sumOf(report.seconds.slice(0, LEARNING_SECONDS), "refused")}); ${JSON.stringify(report.statuses)}, ${report.lost.length} attempts lost`,
   );
   return [
     ...(refused === 0
@@ -34,7 +34,7 @@ function faults(name: string, report: RateReport): string[] {
     ...(settled.length >= 40 ? [] : [`${name}: only ${settled.length} seconds were counted`]),
     ...(perSecond >= 0.9 * PER_SECOND ? [] : [`${name}: only ${perSecond.toFixed(1)} a second`]),
     ...(report.statuses["succeeded"] === JOBS ? [] : [`${name}: not all jobs succeeded`]),
-    ...(report.attempts === 0 ? [] : [`${name}: ${report.attempts} attempts were lost`]),
+    ...report.lost.map((why) => `${name}: an attempt was lost: ${why}`),
     ...(report.incomplete === 0 ? [] : [`${name}: ${report.incomplete} images are not whole`]),
     ...report.errors,
   ];

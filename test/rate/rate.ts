@@ -2,11 +2,14 @@
 // judged.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { JobView } from "../../src/jobs/view.ts";
 import { makeImage } from "../support/images.ts";
 import type { Limiter } from "../support/limiters.ts";
 import type { Second } from "../support/registry-limits.ts";
+import { until } from "../support/peers.ts";
 import { startRegistry } from "../support/registry.ts";
 import { startService } from "../support/service.ts";
+import { sse } from "../support/sse.ts";
 
 export interface RateOptions {
   readonly limiter: () => Limiter;
@@ -31,8 +34,8 @@ export interface RateReport {
   readonly errors: readonly string[];
   /** Jobs whose image is not whole. */
   readonly incomplete: number;
-  /** Attempts beyond each job's first. */
-  readonly attempts: number;
+  /** Why attempts failed that a later one made up for: parking is none of them. */
+  readonly lost: readonly string[];
 }
 
 /** Copies images from one repository of the registry to another, all their blobs over the wire. */
@@ -41,11 +44,13 @@ export async function rate(options: RateOptions): Promise<RateReport> {
   const limits = { limiter, ...(retryAfter !== undefined && { retryAfter }) };
   await using registry = await startRegistry({ limits, quirks: ["no-mount"] });
   await using service = await startService({
-    workers,
+    workers: 0,
     workerConcurrency,
     blobConcurrency: workers * workerConcurrency * 2,
     env: { TEST_PACED: String(options.paced ?? true) },
   });
+  for (let i = 0; i < workers; i++) service.startWorker();
+  await until(() => allReady(service.url, workers), 120_000, "not all workers came up");
   const images = Array.from({ length: options.jobs }, (_, i) =>
     makeImage({ layers: [2000, 3000, 4000], seed: `rate ${i}` }),
   );
@@ -89,8 +94,29 @@ export async function rate(options: RateOptions): Promise<RateReport> {
     ),
     errors: jobs.flatMap(({ error }) => (error === null ? [] : [`${error.code}: ${error.detail}`])),
     incomplete,
-    attempts: jobs.reduce((sum, { attempt }) => sum + attempt - 1, 0),
+    lost: (
+      await Promise.all(
+        jobs
+          .filter(({ attempt }) => attempt > 1)
+          .map(({ links }) => failuresOf(service.url + links.events)),
+      )
+    ).flat(),
   };
+}
+
+async function allReady(url: string, workers: number): Promise<boolean> {
+  const ready = (await (await fetch(`${url}/readyz`)).json()) as { workers?: number };
+  return ready.workers === workers;
+}
+
+async function failuresOf(events: string): Promise<readonly string[]> {
+  const failures: string[] = [];
+  for await (const { type, data } of sse(events)) {
+    const { job } = data as { job?: JobView };
+    if (type === "retrying" && job?.parkedUntil === null)
+      failures.push(`${job.error?.code}: ${job.error?.detail}`);
+  }
+  return failures;
 }
 
 async function tell(

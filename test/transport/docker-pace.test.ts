@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { LocalPaceStore, Pace } from "../../src/transport/docker/pace.ts";
+import { LocalPaceStore, Pace, type Decision } from "../../src/transport/docker/pace.ts";
+import { Registries } from "../../src/transport/docker/registries.ts";
+import type { PaceState } from "../../src/transport/docker/pace-state.ts";
+import { LOOPBACK_TOO } from "../support/egress.ts";
 import { makeImage } from "../support/images.ts";
 import { tokenBucket } from "../support/limiters.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -128,6 +131,50 @@ test("a request that waits for its turn can be aborted", async (t) => {
   await assert.rejects(waiting, why);
   registry.heal();
   await first;
+});
+
+/** A store whose time passes as a test says. */
+class HurriedStore extends LocalPaceStore {
+  aheadMs = 0;
+
+  override change<T>(
+    key: string,
+    decide: (state: PaceState | undefined, now: number) => Decision<T>,
+  ) {
+    return super.change(key, (state, now) => decide(state, now + this.aheadMs));
+  }
+}
+
+test("a count that had run down is looked up by HEAD after a while, and pulls go on once there are more", async (t) => {
+  await using registry = await startRegistry({ limits: { pulls: PULLS } });
+  registry.put("a", "v1", image);
+  registry.limits.pullsLeft = 11;
+  const paces = new HurriedStore();
+  const read = async () => {
+    // A process of its own each time: it looks at the store at once.
+    await using registries = new Registries(LOOPBACK_TOO, {}, {}, paces);
+    await using source = await openSource(`${registry.host}/a:v1`, { registries });
+    await source.getManifest(undefined, never);
+  };
+  const asked = () => [count(registry, "GET manifests"), count(registry, "HEAD manifests")];
+  await read();
+  await assert.rejects(
+    read(),
+    limited((ms) => ms > 200_000),
+  );
+  assert.deepEqual(asked(), [1, 0]);
+  for (const looks of [1, 2]) {
+    paces.aheadMs += 217_000;
+    await assert.rejects(
+      read(),
+      limited((ms) => ms > 200_000),
+    );
+    assert.deepEqual(asked(), [1, looks]);
+  }
+  registry.limits.pullsLeft = 50;
+  paces.aheadMs += 217_000;
+  await read();
+  assert.deepEqual(asked(), [2, 3]);
 });
 
 test("of the pulls that Docker Hub counts a tenth is left, and looking at the count costs none", async (t) => {

@@ -47,6 +47,7 @@ interface Line {
   serving: boolean;
   /** performance.now() when the store was last asked. */
   lookedAt: number;
+  looking: Promise<void> | undefined;
   /** What it said. */
   state: PaceState | undefined;
   /** The store's clock less ours. */
@@ -81,7 +82,7 @@ export class Pace {
   async turn(key: string, pull: boolean, signal: AbortSignal): Promise<Turn> {
     const line = this.#line(key);
     if (performance.now() - line.lookedAt >= LOOK_MS && line.waiting.length === 0)
-      await this.#look(key, line);
+      await this.#looked(key, line);
     if (pull) {
       const verdict = this.#pull(line);
       if (verdict !== "go") return verdict;
@@ -118,6 +119,7 @@ export class Pace {
       waiting: [],
       serving: false,
       lookedAt: -Infinity,
+      looking: undefined,
       state: undefined,
       clock: 0,
       passed: { second: 0, now: 0, before: 0 },
@@ -126,8 +128,12 @@ export class Pace {
     return line;
   }
 
-  #look(key: string, line: Line): Promise<void> {
-    return this.#change(key, line, () => ({ result: undefined }));
+  /** One look for all who want one at the same time. */
+  #looked(key: string, line: Line): Promise<void> {
+    line.looking ??= this.#change(key, line, () => ({ result: undefined })).finally(() => {
+      line.looking = undefined;
+    });
+    return line.looking;
   }
 
   /** The most that passed in a second, of this one and the one before. */

@@ -5,8 +5,9 @@
 // The rate is sought as TCP seeks its own: from what little is known to have passed, twice as much each second, until the registry
 // refuses. Then it depends on what the registry says. Without `Retry-After` the rate is kept for two seconds more: what passes of it
 // is what the registry lets through, whatever bursts it allows, and a little less than that is held. With `Retry-After` nobody may ask, so
-// nothing can be measured: the rate is narrowed down between what passed and what did not. A rate that is held is tried a little
-// higher after minutes only.
+// nothing can be measured: the rate is narrowed down between what passed and what did not. Where nothing passes any more, a long window is
+// used up: one request knocks now and then, and the rate is what passed from one such time to the next. A rate that is held is tried a
+// little higher after minutes only.
 
 export interface Rhythm {
   readonly phase: "seek" | "measure" | "blocked" | "narrow" | "hold" | "probe";
@@ -43,7 +44,7 @@ const STEP_MS = 1000;
 const LATE_MS = 40;
 const MEASURE_MS = 2000;
 const NARROW_MS = 1500;
-const HOLD_MS = 300_000;
+const HOLD_MS = 180_000;
 const PROBE_MS = 10_000;
 /** What comes so soon after a change was sent before it: so it is while a rate rises, and when one falls, for longer. */
 const REACTION_MS = 250;
@@ -149,28 +150,33 @@ export function refused(before: Rhythm, silence: number, now: number): Rhythm {
   const rhythm = { ...before, empty: counted };
   if (phase === "measure") return rhythm;
   if (phase === "blocked") return knockedInVain(rhythm, now);
-  if (now - since < REACTION_MS)
+  // After a silence nothing is on its way any more.
+  if (now - since < (silence > REACTION_MS ? 0 : REACTION_MS))
     return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, then) };
-  const emptied = { ...rhythm, high: rate, empty: { ...emptyAt(now), silence } };
-  const passed = passedSince(rhythm, now);
-  if (phase === "seek" && silence === 0 && !empty.blocked)
-    return changed(emptied, "measure", rate, now);
-  if (phase === "probe") return changed(emptied, "hold", low, then);
+  return spent({ ...rhythm, high: rate }, silence, now, then);
+}
+
+/** The registry has nothing left for a rate that had settled. */
+function spent(before: Rhythm, silence: number, now: number, then: number): Rhythm {
+  const { phase, rate, low, empty } = before;
+  const next = Math.max(before.next, now + silence);
+  const rhythm = { ...before, next, empty: { ...emptyAt(now), silence } };
+  const passed = passedSince(before, now);
+  if (phase === "probe") return changed(rhythm, "hold", low, then);
+  if (phase === "seek" && !empty.blocked && silence === 0)
+    return changed(rhythm, "measure", rate, now);
+  // A rate that was held is too high by little.
+  const share = phase === "hold" ? 0.99 : SHARE;
   if (passed.sure && (phase !== "seek" || empty.blocked))
     return changed(
-      emptied,
+      rhythm,
       "hold",
-      (empty.blocked ? passed.rate : Math.min(passed.rate, rate)) *
-        (phase === "hold" ? 0.99 : SHARE),
+      share * (empty.blocked ? passed.rate : Math.min(passed.rate, rate)),
       then,
     );
-  if (phase !== "seek" && passed.rate < rate / 10) return knockedInVain(emptied, now);
-  const known = {
-    seek: low || rate / 2,
-    narrow: passed.rate,
-    hold: Math.max(passed.rate, rate / 2),
-  };
-  return narrowed({ ...emptied, low: known[phase] }, then);
+  if (passed.rate < rate / 10) return knockedInVain(rhythm, now);
+  if (phase === "seek") return narrowed({ ...rhythm, low: low || rate / 2 }, then);
+  return narrowed({ ...rhythm, low: Math.max(passed.rate, phase === "hold" ? rate / 2 : 0) }, then);
 }
 
 /**

@@ -57,6 +57,8 @@ const LET_IN_MS = 500;
 const LEAST = 0.1;
 /** Of the turns that there were, so many must have been used for a rate to count as tried. */
 const TRIED = 0.7;
+/** A rate that is refused more often than that is not just late now and then: it is no longer true. */
+const OFTEN = 0.1;
 /** A stretch without refusals tells what passes if it lasted at least so long, and was not mostly silence. */
 const STRETCH_MS = 3000;
 
@@ -133,8 +135,8 @@ function advanced(rhythm: Rhythm, now: number): Rhythm {
 }
 
 /** A rate that nobody uses up was not tried. */
-const tried = (rate: number, used: number, ms: number): boolean =>
-  used >= (TRIED * rate * ms) / 1000;
+const tried = (rate: number, used: number, ms: number, share = TRIED): boolean =>
+  used >= (share * rate * ms) / 1000;
 
 /** Another process heard of the refusals while the rhythm began: what passed there passed besides. */
 export const joined = (rhythm: Rhythm, passed: number, now: number): Rhythm =>
@@ -163,17 +165,18 @@ function spent(before: Rhythm, silence: number, now: number, then: number): Rhyt
   const rhythm = { ...before, next, empty: { ...emptyAt(now), silence } };
   const passed = passedSince(before, now);
   if (phase === "probe") return changed(rhythm, "hold", low, then);
-  if (phase === "seek" && !empty.blocked && silence === 0)
-    return changed(rhythm, "measure", rate, now);
-  // A rate that was held is too high by little.
-  const share = phase === "hold" ? 0.99 : SHARE;
-  if (passed.sure && (phase !== "seek" || empty.blocked))
-    return changed(
-      rhythm,
-      "hold",
-      share * (empty.blocked ? passed.rate : Math.min(passed.rate, rate)),
-      then,
-    );
+  if (empty.blocked && phase !== "hold") {
+    // What passed is a window's worth, and this window is used up as well.
+    const found = Math.max(SHARE * passed.rate, LEAST);
+    return knockedInVain({ ...rhythm, rate: found, low: found, high: found }, now);
+  }
+  if (silence === 0 && phase === "seek") return changed(rhythm, "measure", rate, now);
+  if (silence === 0 && phase === "hold")
+    return empty.refusals > OFTEN * empty.turns
+      ? changed(rhythm, "measure", rate, now)
+      : changed(rhythm, "hold", rate * 0.99, then);
+  if (passed.sure && phase !== "seek")
+    return changed(rhythm, "hold", SHARE * Math.min(passed.rate, rate), then);
   if (passed.rate < rate / 10) return knockedInVain(rhythm, now);
   if (phase === "seek") return narrowed({ ...rhythm, low: low || rate / 2 }, then);
   return narrowed({ ...rhythm, low: Math.max(passed.rate, phase === "hold" ? rate / 2 : 0) }, then);
@@ -185,10 +188,10 @@ function spent(before: Rhythm, silence: number, now: number, then: number): Rhyt
  */
 function passedSince({ rate, empty }: Rhythm, now: number) {
   const elapsed = now - empty.at;
-  const asked = tried(rate, empty.turns, elapsed - empty.silence);
+  const asked = tried(rate, empty.turns, elapsed - empty.silence, 0.95);
   return {
     rate: ((empty.turns - empty.refusals) * 1000) / elapsed,
-    sure: empty.blocked || (elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked),
+    sure: elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked,
   };
 }
 
@@ -199,7 +202,7 @@ function measured(rhythm: Rhythm, now: number): Rhythm {
   if (passed < rate / 10) return knockedInVain(rhythm, now);
   // Where too few asked, more may have passed than did.
   return tried(rate, used, now - since)
-    ? changed(rhythm, "hold", SHARE * passed, then)
+    ? changed({ ...rhythm, empty: emptyAt(now) }, "hold", SHARE * passed, then)
     : narrowed({ ...rhythm, low: SHARE * passed }, then);
 }
 

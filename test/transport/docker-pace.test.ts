@@ -145,7 +145,7 @@ class HurriedStore extends LocalPaceStore {
   }
 }
 
-test("a count that had run down is looked up by HEAD after a while, and pulls go on once there are more", async (t) => {
+test("a count that had run down is looked up by HEAD after a while, and pulls go on once there are more", async () => {
   await using registry = await startRegistry({ limits: { pulls: PULLS } });
   registry.put("a", "v1", image);
   registry.limits.pullsLeft = 11;

@@ -146,7 +146,7 @@ export const joined = (rhythm: Rhythm, passed: number, now: number): Rhythm =>
 
 /** A request that was sent by this rhythm was refused. `silence`: ms for which nobody may ask now. */
 export function refused(before: Rhythm, silence: number, now: number): Rhythm {
-  const { phase, rate, since, low, empty } = before;
+  const { phase, rate, since, empty } = before;
   const counted = { ...empty, refusals: empty.refusals + 1, silence: empty.silence + silence };
   const then = now + Math.max(silence, SETTLING_MS);
   const rhythm = { ...before, empty: counted };

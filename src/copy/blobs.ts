@@ -5,11 +5,14 @@ import { group } from "./group.ts";
 import type { Copy, Prepared } from "./prepare.ts";
 import type { BlobOutcome, BlobTask } from "./task.ts";
 
-/** The layers in their order; the config beside them, where it stays what it is. */
+/**
+ * The layers in their order; the config beside them, where it stays what it is. "again": what was found, or done, before does not count.
+ */
 export async function copyBlobs(
   copy: Copy,
   { layers, config, types, image }: Prepared,
   signal: AbortSignal,
+  again?: "again",
 ): Promise<readonly BlobOutcome[]> {
   const {
     control: { report },
@@ -19,11 +22,13 @@ export async function copyBlobs(
     ...(config !== undefined && types.preferred === image.mediaType ? [config] : []),
   ];
   report({ type: "planned", artifacts: unique(blobs).map(({ artifact }) => artifact) });
+  const look = again === undefined ? lookFor(blobs.length) : "always";
+  if (again !== undefined) for (const blob of blobs) copy.blobs.delete(keyOf(blob));
   const outcomes: BlobOutcome[] = [];
   await group(
     signal,
     blobs.map((blob, i) => async (either) => {
-      outcomes[i] = await copyBlobOnce(copy, blob, lookFor(blobs.length), either);
+      outcomes[i] = await copyBlobOnce(copy, blob, look, either);
     }),
   );
   return outcomes.slice(0, layers.length);

@@ -9,7 +9,7 @@ import { group } from "./group.ts";
 import { planInstances, type InstanceOrder } from "./instances.ts";
 import { LocalSemaphore } from "./semaphore.ts";
 import { getSignatures, type Copy, type PreparedList } from "./prepare.ts";
-import { listPresence, rememberWhole } from "./present.ts";
+import { listPresence, missesParts, rememberWhole } from "./present.ts";
 import { copySingle, putSignatures, type Written } from "./single.ts";
 import { typeByType } from "./type-by-type.ts";
 
@@ -175,7 +175,7 @@ async function writeList(
 
 /** A registry that takes no list of images that it does not have will not take it the next time either. */
 function explained(error: unknown): unknown {
-  if (!(error instanceof CopyError) || !MISSING.has(error.context.upstream?.code)) return error;
+  if (!missesParts(error)) return error;
   return new CopyError(
     "manifest_rejected",
     "the registry takes no list that names images which it does not have: copy all of them, or say `sparseManifestListAction: strip`",
@@ -183,13 +183,6 @@ function explained(error: unknown): unknown {
     error,
   );
 }
-
-/** Distribution-spec, "Error Codes": something that the manifest names is not there. */
-const MISSING: ReadonlySet<string | undefined> = new Set([
-  "MANIFEST_BLOB_UNKNOWN",
-  "MANIFEST_UNKNOWN",
-  "BLOB_UNKNOWN",
-]);
 
 /** An instance's manifest. The list's word and the source's must agree on what it is, and how large (reliability T17, T19). */
 export async function getInstance(

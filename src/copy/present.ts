@@ -1,6 +1,8 @@
 // What of an image, or of a list, the destination has already, so that it need not be asked about each part.
 
+import { CopyError } from "../errors.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
+import { lookFor } from "./blobs.ts";
 import { mayReuse } from "./layers.ts";
 import type { Copy, Prepared, PreparedList } from "./prepare.ts";
 
@@ -41,6 +43,34 @@ export async function hasBlobs(
   if (!prepared.layers.every(({ says, wish }) => mayReuse(says, wish))) return false;
   return (await destination.findManifest(prepared.digest, signal)) !== undefined;
 }
+
+/**
+ * Asks whether the place is empty while the manifest is looked for there: the answers come together. Not where the image's blobs are known
+ * to be in the registry: those are found, or mounted.
+ */
+export async function askAhead(
+  { ends: { source, destination, cache } }: Copy,
+  { layers, config }: Prepared,
+  signal: AbortSignal,
+): Promise<void> {
+  const registry = destination.location?.registry;
+  const some = config ?? layers[0];
+  if (registry === undefined || destination.isEmpty === undefined || some === undefined) return;
+  if (lookFor(layers.length + (config === undefined ? 0 : 1)) === "always") return;
+  if (source.location?.registry === registry) return;
+  const known = await cache.candidates(some.blob.digest, { registry, substitutes: false });
+  if (known.every(({ from }) => from === undefined)) destination.isEmpty(signal).catch(() => {});
+}
+
+/** Whether a registry refuses a manifest because something that it names is not there (distribution-spec, "Error Codes"). */
+export const missesParts = (error: unknown): error is CopyError =>
+  error instanceof CopyError && MISSING.has(error.context.upstream?.code);
+
+const MISSING: ReadonlySet<string | undefined> = new Set([
+  "MANIFEST_BLOB_UNKNOWN",
+  "MANIFEST_UNKNOWN",
+  "BLOB_UNKNOWN",
+]);
 
 const staysAsItIs = ({ types, image, embedded, variant }: Prepared): boolean =>
   types.preferred === image.mediaType && embedded === undefined && variant === undefined;

@@ -4,9 +4,10 @@ import type { Digest } from "../image/digest.ts";
 import type { RawManifest } from "../image/manifest/manifest.ts";
 import { copyBlobs, skipBlobs } from "./blobs.ts";
 import type { Signature } from "./interfaces.ts";
-import { writeImage } from "./manifests.ts";
-import { hasBlobs, isThere } from "./present.ts";
-import { prepareImage, type Copy, type Order } from "./prepare.ts";
+import { writeImage, type WrittenManifest } from "./manifests.ts";
+import { askAhead, hasBlobs, isThere, missesParts } from "./present.ts";
+import { prepareImage, type Copy, type Order, type Prepared } from "./prepare.ts";
+import type { BlobOutcome } from "./task.ts";
 
 /** What the destination has now. */
 export interface Written {
@@ -31,13 +32,13 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
       zstd: hasZstd(prepared.layers.map(({ says }) => says)),
     };
   }
+  await askAhead(copy, prepared, signal);
   const isWhole = await hasBlobs(copy, prepared, signal);
-  const outcomes = isWhole ? skipBlobs(copy, prepared) : await copyBlobs(copy, prepared, signal);
   // An image of a list has no other name than its digest, and has that already.
-  const written =
+  const { written, outcomes } =
     isWhole && instance !== undefined
-      ? { manifest, digest: prepared.digest }
-      : await writeImage(copy, prepared, outcomes, signal);
+      ? { written: { manifest, digest: prepared.digest }, outcomes: skipBlobs(copy, prepared) }
+      : await writeWhole(copy, prepared, isWhole, signal);
   await putSignatures(copy, signatures, instance && written.digest, "Storing signatures", signal);
   return {
     manifest: written.manifest,
@@ -45,6 +46,27 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
     skipped: false,
     zstd: hasZstd(outcomes.map(({ update }) => update.compression)),
   };
+}
+
+/**
+ * Blobs, if they are not there, then the manifest. What a registry said that it has, it may have lost by then, or all the time: where it refuses
+ * the manifest for that, each blob is looked for once more, and moved if need be.
+ */
+async function writeWhole(
+  copy: Copy,
+  prepared: Prepared,
+  isWhole: boolean,
+  signal: AbortSignal,
+): Promise<{ readonly written: WrittenManifest; readonly outcomes: readonly BlobOutcome[] }> {
+  const first = isWhole ? skipBlobs(copy, prepared) : await copyBlobs(copy, prepared, signal);
+  try {
+    return { written: await writeImage(copy, prepared, first, signal), outcomes: first };
+  } catch (error) {
+    if (!missesParts(error)) throw error;
+    copy.control.report({ type: "report", message: "Looking again for blobs that are missing" });
+    const outcomes = await copyBlobs(copy, prepared, signal, "again");
+    return { written: await writeImage(copy, prepared, outcomes, signal), outcomes };
+  }
 }
 
 const hasZstd = (compressions: readonly (string | undefined)[]): boolean =>

@@ -74,7 +74,29 @@ export type Fault = BlobFault & {
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of that error. */
   readonly body?: string;
+  /** After the answer the registry has this blob of the repository no more, as where garbage is collected. */
+  readonly loses?: string;
 };
+
+/** What goes wrong, and how often still. */
+export class Faults {
+  readonly #planned: { readonly what: string; left: number; readonly fault: Fault }[] = [];
+
+  add(what: string, fault: Fault): void {
+    this.#planned.push({ what, left: fault.times ?? Infinity, fault });
+  }
+
+  clear(): void {
+    this.#planned.length = 0;
+  }
+
+  /** The fault that a request meets. */
+  next(what: string): Fault | undefined {
+    const found = this.#planned.find((planned) => planned.what === what && planned.left > 0);
+    if (found !== undefined) found.left--;
+    return found?.fault;
+  }
+}
 
 /** PEM. */
 export interface TlsFiles {

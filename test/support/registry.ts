@@ -25,6 +25,7 @@ import {
   serverOptions,
   seenFrom,
   type Exchange,
+  Faults,
   type Fault,
   type Kind,
   QuirkSet,
@@ -70,7 +71,7 @@ export class TestRegistry implements AsyncDisposable {
   readonly #gate: Gate;
   readonly #uploads: Uploads;
   readonly #traffic: Traffic;
-  readonly #faults: { what: string; left: number; fault: Fault }[] = [];
+  readonly #faults = new Faults();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -147,12 +148,12 @@ export class TestRegistry implements AsyncDisposable {
 
   /** The next requests of a kind, such as `GET blobs`, `PUT manifests`, `POST uploads`, `GET token`, meet this fault. */
   fail(what: `${string} ${Kind}`, fault: Fault): void {
-    this.#faults.push({ what, left: fault.times ?? Infinity, fault });
+    this.#faults.add(what, fault);
   }
 
   /** Takes back every fault. */
   heal(): void {
-    this.#faults.length = 0;
+    this.#faults.clear();
   }
 
   /** From now on every token that was given is unknown. */
@@ -204,7 +205,10 @@ export class TestRegistry implements AsyncDisposable {
       if (log === this.requests) this.limits.check(request, response, method, route);
       const mayPass = log === this.elsewhere || this.#authorize(request, response, method, route);
       if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
-      const fault = this.#faultFor(`${method} ${kind}`);
+      const fault = this.#faults.next(`${method} ${kind}`);
+      const lost = fault?.loses;
+      if (lost !== undefined)
+        response.once("finish", () => this.content.deleteBlob(route.repository, lost));
       if (fault?.status !== undefined) return answerFault(response, fault, fault.status);
       const exchange = { request, response, url, method, ...route, seen, fault };
       if (log === this.elsewhere) await this.#answerElsewhere(exchange);
@@ -227,13 +231,6 @@ export class TestRegistry implements AsyncDisposable {
     const challenge = this.#gate.challenge(request.headers.authorization, needOf(method, route));
     if (challenge) response.setHeader("WWW-Authenticate", challenge);
     return challenge === undefined;
-  }
-
-  #faultFor(what: string): Fault | undefined {
-    const found = this.#faults.find((f) => f.what === what && f.left > 0);
-    if (found === undefined) return undefined;
-    found.left--;
-    return found.fault;
   }
 
   async #answer(exchange: Exchange): Promise<void> {

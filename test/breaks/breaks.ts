@@ -37,7 +37,10 @@ export interface BreaksReport {
   readonly breaks: { readonly reading: number; readonly writing: number };
   /** Bytes that came from the source more than once, but for those that an upload had lost; heads of answers are among them. */
   readonly readAgain: number;
-  /** The most of any copy, by break. */
+  /**
+   * The most of any copy, by break. Where the upload breaks while its loss is being read, what was on its way is among it: a copy may be
+   * above the bound that all of them keep.
+   */
   readonly mostReadAgain: number;
   /** Bytes that were read again because an upload had lost them. */
   readonly repeated: number;

@@ -2,80 +2,19 @@
 
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { Type, type Static } from "typebox";
-import { Value } from "typebox/value";
 import { readApiKeys, readRegistryFiles, readText } from "./config-files.ts";
+import { readEnvironment, type Environment } from "./environment.ts";
 import { parseHosts, parseNetworks, type EgressRules } from "./host/egress.ts";
 import { Sealer } from "./jobs/secrets.ts";
 import { parsePolicyFile, type PolicyDocument } from "./signature/policy.ts";
 import type { DockerSettings } from "./transport/docker-daemon/address.ts";
 import type { RegistryFiles } from "./transport/docker/registries.ts";
 
-/** Defaults beside the names; each description ends the sentence "<NAME> must be …". */
-const Environment = Type.Object({
-  HOST: Type.String({ default: "127.0.0.1", minLength: 1, description: "an address to listen on" }),
-  PORT: Type.Integer({
-    default: 8080,
-    minimum: 0,
-    maximum: 65_535,
-    description: "a port, 0 to 65535; 0 takes a free one",
-  }),
-  REDIS_URL: Type.String({
-    default: "redis://127.0.0.1:6379",
-    pattern: "^(rediss?://.|/)",
-    description: "a redis:// or rediss:// URL, or the absolute path of a Unix socket",
-  }),
-  LOG_LEVEL: Type.Enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
-    default: "info",
-    description: "fatal, error, warn, info, debug, trace or silent",
-  }),
-  DATA_DIR: Type.String({ default: "./data", description: "a folder" }),
-  API_KEYS_FILE: Type.Optional(Type.String({ description: "a file" })),
-  ALLOWED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
-  DENIED_HOSTS: Type.Optional(Type.String({ description: "a list of hosts" })),
-  PRIVATE_NETWORKS: Type.Optional(Type.String({ description: "a list of address ranges" })),
-  TOKEN_SERVICES: Type.Optional(Type.String({ description: "a list of pairs of hosts" })),
-  AUTH_FILE: Type.Optional(Type.String({ description: "a file" })),
-  DOCKER_HOST: Type.Optional(Type.String({ description: "where a docker engine is" })),
-  DOCKER_CERT_PATH: Type.Optional(Type.String({ description: "a folder" })),
-  SECRETS_KEY_FILE: Type.String({
-    description:
-      "the path of a file with a key: 64 hexadecimal digits, such as `openssl rand -hex 32` makes",
-  }),
-  CERTS_DIR: Type.Optional(Type.String({ description: "a folder" })),
-  TLS_VERIFY: Type.Optional(
-    Type.Enum(["required", "optional"], { description: "required or optional" }),
-  ),
-  REGISTRIES_CONF: Type.Optional(Type.String({ description: "a file" })),
-  POLICY_FILE: Type.Optional(Type.String({ description: "a file" })),
-  BLOB_CONCURRENCY: Type.Integer({
-    default: 6,
-    minimum: 1,
-    maximum: 1024,
-    description: "a number from 1 to 1024",
-  }),
-  WORKER_CONCURRENCY: Type.Integer({
-    default: 4,
-    minimum: 1,
-    maximum: 256,
-    description: "a number from 1 to 256",
-  }),
-  WORKERS: Type.Integer({
-    default: 2,
-    minimum: 1,
-    maximum: 256,
-    description: "a number from 1 to 256",
-  }),
-});
-
-type Environment = Static<typeof Environment>;
-type Name = keyof Environment;
-
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly redisUrl: string;
-  readonly logLevel: Environment["LOG_LEVEL"];
+  readonly logLevel: NonNullable<Environment["LOG_LEVEL"]>;
   /** Absolute. */
   readonly dataDir: string;
   /** Tenants by the SHA-256 of their keys, in hexadecimal; undefined: no key is asked for. */
@@ -131,30 +70,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return Object.freeze(config);
 }
 
-/** What could be read; an empty variable counts as one that is not set, as compose files leave them. */
-function readEnvironment(env: NodeJS.ProcessEnv, faults: string[]): Partial<Environment> {
-  const given: Record<string, unknown> = {};
-  for (const name of Object.keys(Environment.properties) as Name[]) {
-    const schema: Type.TSchema & { default?: unknown; type?: string; description?: string } =
-      Environment.properties[name];
-    const text = env[name] === "" ? undefined : env[name];
-    if (text === undefined && Type.IsOptional(schema)) continue;
-    const value =
-      text === undefined
-        ? schema.default
-        : schema.type === "integer" && /^\d{1,9}$/.test(text)
-          ? Number(text)
-          : text;
-    if (value === undefined) faults.push(`${name} must be set: ${schema.description}`);
-    // The value itself is not repeated: an address may hold a password.
-    else if (!Value.Check(schema, value)) faults.push(`${name} must be ${schema.description}`);
-    else given[name] = value;
-  }
-  return given;
-}
-
 /** Whoever can ask an engine has its machine: where there are tenants, the operator must have said that they may. */
-function dockerOf(given: Partial<Environment>): DockerSettings {
+function dockerOf(given: Environment): DockerSettings {
   const { DOCKER_HOST: host, DOCKER_CERT_PATH: certPath, API_KEYS_FILE: keys } = given;
   return {
     host: host ?? (keys === undefined ? "unix:///var/run/docker.sock" : undefined),
@@ -172,7 +89,7 @@ function readDataDir(path: string, faults: string[]): string {
 /** What `parse` makes of the file that a setting names; undefined where it names none, or there is a fault. */
 function readParsed<T>(
   name: "SECRETS_KEY_FILE" | "POLICY_FILE",
-  { [name]: path }: Partial<Environment>,
+  { [name]: path }: Environment,
   faults: string[],
   parse: (text: string) => T,
 ): T | undefined {
@@ -188,7 +105,7 @@ function readParsed<T>(
 const secretsKeysIn = (text: string): string => (Sealer.parse(text), text);
 
 /** Without API keys only this machine's users reach the service, and they reach its networks anyway; tenants do not. */
-function readEgress(given: Partial<Environment>, faults: string[]): EgressRules {
+function readEgress(given: Environment, faults: string[]): EgressRules {
   const parsed = <T>(
     name: "ALLOWED_HOSTS" | "DENIED_HOSTS" | "PRIVATE_NETWORKS",
     parse: (text: string) => T,

@@ -8,7 +8,6 @@ import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts"
 import { parseSignature, type StoredSignature } from "./blob.ts";
 import { wordsOf } from "./fields.ts";
 import { matchesIdentity, type IdentityRule } from "./identity.ts";
-import { readKeyring, verifyMessage } from "./openpgp.ts";
 import { parsePayload, type Payload } from "./payload.ts";
 import { requirementsFor, type PolicyDocument } from "./policy.ts";
 import type { Material, Requirement, SignedBy, SigstoreSigned } from "./requirements.ts";
@@ -74,6 +73,8 @@ async function checkRequirement(requirement: Requirement, given: Given): Promise
 
 async function checkSignedBy(requirement: SignedBy, given: Given): Promise<void> {
   const { keyType, keys } = requirement;
+  // Few policies need it, and it takes as much memory as a transfer.
+  const { readKeyring, verifyMessage } = await import("./openpgp.ts");
   const simple = (await signaturesOf(given)).filter((signature) => signature.kind === "simple");
   await checkEach(simple, NO_SIGNATURE, given, requirement, async (signature) => {
     if (keyType !== "GPGKeys") throw new Error(`Unimplemented "keyType" value "${keyType}"`);

@@ -16,7 +16,7 @@ COPY src src
 USER node
 # Node runs the TypeScript sources as they are. Its compile cache is kept by user, so it is warmed as the one that runs.
 ENV NODE_COMPILE_CACHE=/app/.cache
-RUN node --input-type=module -e "await import('/app/src/api/main.ts'); await import('/app/src/worker/main.ts'); process.exit()"
+RUN node --input-type=module -e "await import('/app/src/api/main.ts'); await import('/app/src/worker/main.ts'); await import('/app/src/signature/openpgp.ts'); process.exit()"
 # Chunks of blobs are garbage at once: a small young generation, one arena and big blocks apart keep a worker's memory low (see scripts/run.mjs).
 ENV NODE_OPTIONS=--max-semi-space-size=2 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4194304
 ENV HOST=0.0.0.0 PORT=8080 DATA_DIR=/data

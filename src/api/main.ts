@@ -1,6 +1,7 @@
 // An API process: wires what answers requests, listens, and closes it all in order.
 
 import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { loadConfig, type Config } from "../config.ts";
@@ -133,6 +134,8 @@ if (import.meta.main) {
   const config = loadConfig(process.env);
   const logger = createLogger(config, "api");
   const api = await startApi(config, logger);
+  // Whoever is killed writes none.
+  flushCompileCache();
   let closing: Promise<void> | undefined;
   const stop = (signal: NodeJS.Signals) => {
     closing ??= (async () => {

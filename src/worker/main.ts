@@ -1,6 +1,7 @@
 // A worker process: takes jobs from the queue, runs them, gives them back when it is told to stop.
 
 import { randomUUID } from "node:crypto";
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import {
   DelayedError,
@@ -226,6 +227,8 @@ if (import.meta.main) {
   const config = loadConfig(process.env);
   const logger = createLogger(config, "worker");
   const worker = await startWorker(config, logger);
+  // Whoever is killed writes none.
+  flushCompileCache();
   let closing: Promise<void> | undefined;
   const stop = (signal: NodeJS.Signals) => {
     closing ??= (async () => {

@@ -31,17 +31,24 @@ export interface Place {
    * address here is not followed at all, or not to another host.
    */
   readonly guard: "rule" | "never";
+  /** The operator's registries.conf, with the address's host in it; `own` is the registry's. */
+  readonly conf?: (host: string, own: string) => string;
   /** Makes the service meet the address, by the answers of the registry; throws what the service throws. */
   readonly visit: (url: string, registries: Registries, registry: TestRegistry) => Promise<unknown>;
 }
 
 const image = makeImage();
 const layer = image.layers[0] ?? image.config;
-const bytes = image.blobs.get(layer.digest) ?? Buffer.alloc(0);
-/** Of no registry here. */
-const elsewhere = makeImage({ seed: "elsewhere" }).layers[0] ?? layer;
+/** Its layers no registry here has: what is sent must not be found there afterwards. */
+const other = makeImage({ seed: "elsewhere" });
+const elsewhere = other.layers[0] ?? other.config;
+const bytes = other.blobs.get(elsewhere.digest) ?? Buffer.alloc(0);
 const NO_REFERRERS = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
 const REDIRECTS = [301, 302, 303, 307, 308] as const;
+
+/** A table of registries.conf: `registry.test` is at this host. */
+const tableAt = (host: string): string =>
+  `[[registry]]\nprefix = "registry.test"\nlocation = ${JSON.stringify(host)}\ninsecure = true\n`;
 
 type Act = (host: string, registries: Registries) => Promise<unknown>;
 
@@ -59,6 +66,12 @@ const atDestination =
     await using destination = await openDockerDestination(reference(host), access, never);
     return await act(destination);
   };
+/** As the operator's registries.conf says, of TLS too. */
+const getConfigured = async (host: string, registries: Registries): Promise<unknown> => {
+  const { tlsVerify: _, ...access } = accessTo("/nonexistent", "source", { registries });
+  await using source = await openDockerSource(reference(host), access, never);
+  return await source.getManifest(undefined, never);
+};
 const reference = (host: string) => parseDockerReference(`${host}/a:v1`, `${host}/a:v1`);
 
 const getManifest = atSource((source) => source.getManifest(undefined, never));
@@ -79,7 +92,17 @@ const putManifest = atDestination((destination) =>
   destination.putManifest(image.manifest, undefined, never),
 );
 const putKnown = atDestination((destination) =>
-  destination.putBlob({ info: layer, content: fromBuffer(bytes) }, never),
+  destination.putBlob({ info: elsewhere, content: fromBuffer(bytes) }, never),
+);
+const putAgain = atDestination((destination) =>
+  destination.putBlob(
+    {
+      info: elsewhere,
+      content: fromBuffer(bytes),
+      again: (span) => fromBuffer(bytes.subarray(span.from, span.to)),
+    },
+    never,
+  ),
 );
 const putUnknown = atDestination((destination) =>
   destination.putBlob({ info: { mediaType: "x" }, content: fromBuffer(bytes) }, never),
@@ -88,7 +111,7 @@ const mountAndPut = atDestination(async (destination) => {
   const { location } = destination;
   if (location === undefined) throw new Error("a registry has a location");
   await destination.mountBlob(layer, { ...location, repository: "other" }, never);
-  await destination.putBlob({ info: layer, content: fromBuffer(bytes) }, never);
+  await destination.putBlob({ info: elsewhere, content: fromBuffer(bytes) }, never);
 });
 const listTags: Act = async (host, registries) =>
   await listDockerTags(
@@ -174,6 +197,24 @@ export const PLACES: readonly Place[] = [
     guard: "rule",
     visit: (url, registries) => listTags(hostIn(url), registries),
   },
+  {
+    name: "reference that registries.conf rewrites",
+    guard: "rule",
+    conf: (host) => tableAt(host),
+    visit: (_, registries) => getConfigured("registry.test", registries),
+  },
+  {
+    // Where the mirror fails the registry is asked, and says no.
+    name: "reference with a mirror in registries.conf",
+    guard: "rule",
+    conf: (host, own) =>
+      `${tableAt(own)}[[registry.mirror]]\nlocation = ${JSON.stringify(host)}\ninsecure = true\n`,
+    visit: (url, registries, registry) =>
+      trapped(
+        () => getConfigured("registry.test", registries),
+        [["GET manifests", () => ({ status: 400 })]],
+      )(url, registries, registry),
+  },
   ...redirects("rule", FOLLOWED),
   // A registry may send on to a page for people: what another host says of referrers counts as "there are none".
   ...redirects("rule", [["GET referrers", getReferrers]]),
@@ -198,6 +239,14 @@ export const PLACES: readonly Place[] = [
     name: "Location after PATCH",
     guard: "rule",
     visit: trapped(putUnknown, [["PATCH uploads", located(202)]]),
+  },
+  {
+    name: "Location of an upload that is asked how far it is",
+    guard: "rule",
+    visit: trapped(putAgain, [
+      ["PUT uploads", () => ({ status: 503 })],
+      ["GET uploads", (url) => ({ status: 204, headers: { location: url, range: "0-0" } })],
+    ]),
   },
   {
     name: "Location instead of a mount",
@@ -242,4 +291,5 @@ export const PLACES: readonly Place[] = [
 const ascii = (url: string): string => url.replaceAll(/[^ -~]/gu, encodeURIComponent);
 
 /** `host:port` as the address has it, without any normalising. */
-const hostIn = (url: string): string => url.replace(/^[a-z]+:\/\//, "").split("/", 1)[0] ?? "";
+export const hostIn = (url: string): string =>
+  url.replace(/^[a-z]+:\/\//, "").split("/", 1)[0] ?? "";

@@ -1,9 +1,12 @@
 // Every spelling of a forbidden address at every place where an address can come from: what was dialled, what was heard, what was answered.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { CopyError } from "../../src/errors.ts";
 import { parseHosts, parseNetworks, type EgressRules } from "../../src/host/egress.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
-import { PLACES, REGISTRY_ADDRESS, startNamer, type Place } from "./places.ts";
+import { hostIn, PLACES, REGISTRY_ADDRESS, startNamer, type Place } from "./places.ts";
 import type { TestRegistry } from "../support/registry.ts";
 import { Dialled, Sentinel } from "./sentinel.ts";
 
@@ -21,16 +24,20 @@ export interface Bench {
   readonly dialled: Dialled;
   /** The one that names the addresses. */
   readonly registry: TestRegistry;
+  /** For the operator's files. */
+  readonly dir: string;
 }
 
 export async function startBench(...ports: readonly number[]): Promise<Bench & AsyncDisposable> {
+  const dir = await mkdtemp(join(tmpdir(), "transship-ssrf-"));
   const [sentinel, registry] = await Promise.all([Sentinel.start(...ports), startNamer()]);
   const dialled = new Dialled();
   const close = async () => {
     dialled[Symbol.dispose]();
     await Promise.all([sentinel[Symbol.asyncDispose](), registry[Symbol.asyncDispose]()]);
+    await rm(dir, { recursive: true });
   };
-  return { sentinel, registry, dialled, [Symbol.asyncDispose]: close };
+  return { sentinel, registry, dialled, dir, [Symbol.asyncDispose]: close };
 }
 
 export interface Visit {
@@ -73,9 +80,12 @@ export interface Outcome {
 export async function visit(
   { place, url }: Visit,
   rules: EgressRules,
-  { dialled, registry }: Pick<Bench, "dialled" | "registry">,
+  { dialled, registry, dir }: Bench,
 ): Promise<Outcome> {
-  await using registries = new Registries(rules, { stallMs: 5000, storeMs: 5000 });
+  const files = { registriesConf: join(dir, "registries.conf") };
+  await writeFile(files.registriesConf, place.conf?.(hostIn(url), registry.host) ?? "");
+  const timing = { stallMs: 5000, storeMs: 5000, retryMs: 1, breakMs: 1 };
+  await using registries = new Registries(rules, timing, files);
   dialled.take();
   const code = await place.visit(url, registries, registry).then(
     () => "done",

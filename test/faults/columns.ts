@@ -1,6 +1,6 @@
 // The columns of the matrix: every request of a copy, with a scenario in which it is sent, and which faults can befall it.
 
-import type { Fault } from "../support/fault-proxy.ts";
+import type { Fault } from "../support/fault-script.ts";
 import type { Side } from "./bench.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 
@@ -37,6 +37,8 @@ export const COLUMNS: readonly Column[] = [
   column("destination", "PUT upload", S.list),
   column("destination", "PUT upload", S.large),
   column("destination", "PATCH upload", S.converted),
+  column("destination", "GET upload", S.asked),
+  column("destination", "DELETE upload", S.given),
   column("destination", "PUT manifest by digest", S.list),
   column("destination", "PUT manifest by tag", S.list),
   column("destination", "GET referrers", S.referrer),
@@ -56,7 +58,7 @@ export const TIMES = [1, 3, Infinity] as const;
 /** Whether there is anything in the request or its answer that the fault can change. */
 export function applies(fault: Fault, { kind, side }: Column): boolean {
   const [method = ""] = kind.split(" ");
-  const hasAnswerBody = method === "GET" || kind === "POST token";
+  const hasAnswerBody = (method === "GET" && kind !== "GET upload") || kind === "POST token";
   const hasBody = method === "PUT" || method === "PATCH" || kind === "POST token";
   switch (fault.type) {
     case "status":

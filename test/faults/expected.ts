@@ -1,7 +1,7 @@
 // What a copy promises under each fault, as a function: the matrix holds it to this.
 
 import type { Code } from "../../src/codes.ts";
-import type { Fault } from "../support/fault-proxy.ts";
+import type { Fault } from "../support/fault-script.ts";
 import type { Side } from "./bench.ts";
 import type { Column } from "./columns.ts";
 
@@ -33,7 +33,9 @@ type Effect =
 const SENDS = 4;
 /** A blob is asked for so often without getting on (next-try.ts), the first time included; and as often as one likes while it does. */
 const BLOB_SENDS = 9;
-const PROGRESS = 64 * 1024;
+/** How often an upload is asked how far it is: after each break, the first being that of the upload itself. */
+const ASKED = BLOB_SENDS - 1;
+export const PROGRESS = 64 * 1024;
 /** From so many bytes on a blob can be sent in pieces. */
 const PIECES = 1024 * 1024;
 const LOOP = 6;
@@ -119,8 +121,26 @@ function ofUpload(fault: Fault, bytes: number): Effect {
     : fails(codeOf(status, "PUT upload", "destination"));
 }
 
+/** How far an upload is: whoever does not say so gets all of it anew. */
+function ofQuestion(fault: Fault): Effect {
+  if (fault.type === "extra") return none;
+  if (fault.type === "redirect") return again("registry_unavailable", ASKED * LOOP);
+  if (fault.type !== "status")
+    return again(isStall(fault) ? "transfer_stalled" : "registry_unavailable", ASKED);
+  const { status } = fault;
+  if (status === 401) return { type: "waived", sends: 2 };
+  if (!PASSING.has(status)) return none;
+  const code = codeOf(status, "GET upload", "destination");
+  return isPatient(fault) ? again(code, ASKED) : fails(code);
+}
+
+const isStall = (fault: Fault): boolean => "how" in fault && fault.how === "stall";
+
 function ofRequest(fault: Fault, kind: string, side: Side, bytes: number): Effect {
   if (kind === "PUT upload") return ofUpload(fault, bytes);
+  if (kind === "GET upload") return ofQuestion(fault);
+  // Whether a registry takes note that an upload is over does not matter.
+  if (kind === "DELETE upload") return isRefused(fault) ? { type: "waived", sends: 2 } : none;
   switch (fault.type) {
     case "status":
       return ofStatus(fault, kind, side);
@@ -139,6 +159,7 @@ function ofRequest(fault: Fault, kind: string, side: Side, bytes: number): Effec
   }
 }
 
+const isRefused = (fault: Fault): boolean => fault.type === "status" && fault.status === 401;
 const isFollowed = (kind: string): boolean => /^(GET|HEAD) (?!token)/.test(kind);
 const isToken = (kind: string): boolean => kind.endsWith(" token");
 const isBytes = (kind: string): boolean => kind === "PUT upload" || kind === "PATCH upload";

@@ -1,6 +1,6 @@
 // The rows of the matrix: what can go wrong with a request or its answer (reliability 2.3, 2.4).
 
-import type { Fault } from "../support/fault-proxy.ts";
+import type { Fault } from "../support/fault-script.ts";
 
 const statuses = [400, 401, 403, 404, 405, 408, 413, 415, 416, 425, 429, 500, 502, 503, 504];
 

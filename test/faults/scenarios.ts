@@ -12,7 +12,7 @@ import { openDockerSource } from "../../src/transport/docker/source.ts";
 import { listDockerTags } from "../../src/transport/docker/tags.ts";
 import type { CompressionWish } from "../../src/copy/options.ts";
 import { makeArtifact } from "../support/artifacts.ts";
-import type { Naming } from "../support/fault-proxy.ts";
+import type { Naming, Script } from "../support/fault-script.ts";
 import { accessTo } from "../support/folders.ts";
 import { makeImage, makeList, type TestImage, type TestList } from "../support/images.ts";
 import { DEFAULTS } from "../support/options.ts";
@@ -39,6 +39,8 @@ export interface Scenario {
   /** It begins without tokens; else they are at hand, so that requests at once need not each ask for them. */
   readonly fresh?: boolean;
   readonly credentials?: AccessContext["credentials"];
+  /** Goes wrong at the destination in any case: some requests come only then. */
+  readonly trouble?: Script;
 }
 
 const LAYERS = [90_000, 130_000, 70_000];
@@ -80,6 +82,28 @@ export const SCENARIOS = {
     image: single,
     artifacts: [0, 1, 2].map((i) => makeArtifact(single, { seed: `artifact ${i}` })),
     options: { referrers: true },
+  },
+  /** A layer breaks off, so that the registry is asked how far it is. */
+  asked: {
+    name: "asked",
+    image: single,
+    trouble: {
+      kind: "PUT upload",
+      nth: 2,
+      times: 1,
+      fault: { type: "break", how: "reset", at: "request" },
+    },
+  },
+  /** An upload turns out to be no good, so that it is given back. */
+  given: {
+    name: "given",
+    image: single,
+    trouble: {
+      kind: "PUT upload",
+      nth: 2,
+      times: 1,
+      fault: { type: "status", status: 400, code: "BLOB_UPLOAD_INVALID" },
+    },
   },
   guarded: { name: "guarded", image: single, options: { ifTagExists: "fail" } },
   /** One artifact, or several would ask at once whether there is a list of them. */

@@ -6,81 +6,19 @@ import { Agent, request as ask, type IncomingMessage } from "node:http";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { Scene, type Fault, type Naming, type Script } from "./fault-script.ts";
 import { formatHead, RequestReader, type RawAnswer, type RequestHead } from "./raw-http.ts";
 
-/** What happens to a request, or to its answer. */
-export type Fault =
-  /** Answered with this; the registry hears nothing of it. */
-  | {
-      readonly type: "status";
-      readonly status: number;
-      readonly headers?: Readonly<Record<string, string>>;
-      /** In the spec's JSON error. */
-      readonly code?: string;
-      /** Before the request's body was read, which nobody reads any more. */
-      readonly early?: boolean;
-    }
-  /**
-   * The connection is reset, ended, or nothing more comes: before the registry hears of the request, after it has done what it was
-   * asked, within the answer's head, or in the middle of its body.
-   */
-  | {
-      readonly type: "break";
-      readonly how: "reset" | "end" | "stall";
-      readonly at: "request" | "answer" | "head" | "body";
-    }
-  /** The same in the middle of the request's body, of which the registry hears nothing. */
-  | { readonly type: "upload"; readonly how: "reset" | "stall" }
-  /** The answer's body comes a byte at a time, with so many ms between. */
-  | { readonly type: "drip"; readonly ms: number }
-  /** One bit in the middle of the body is turned over. */
-  | { readonly type: "flip" }
-  /** `Content-Length` is wrong by so much; where it promises more, the connection ends. */
-  | { readonly type: "length"; readonly by: number }
-  /** Two lengths that differ; a length and chunks; chunks without an end. */
-  | { readonly type: "two-lengths" | "length-and-chunks" | "endless-chunks" }
-  /** An answer to nothing that was asked, after the one that was. */
-  | { readonly type: "extra" }
-  | { readonly type: "gzip" }
-  /** To the same address. */
-  | { readonly type: "redirect" }
-  /** The body breaks off in the middle; whoever asks for the rest gets this. */
-  | { readonly type: "range"; readonly rest: "whole" | "shifted" | "other-total" | "refused" };
-
-export interface Seen extends RequestHead {
-  /** By `kindOf`. */
-  readonly kind: string;
-  readonly subject: string | undefined;
-}
-
-/** What is meant by "the n-th request of a kind", and what counts as the same request once more. */
-export interface Naming {
-  readonly kind: string;
-  /** Requests of one kind with the same subject are tries of the same; undefined: they are told apart only by their order. */
-  readonly subject: string | undefined;
-}
-
-export interface Script {
-  readonly kind: string;
-  /** From 1: which subject of that kind. */
-  readonly nth: number;
-  readonly times: number;
-  readonly fault: Fault;
-}
+export interface Seen extends RequestHead, Naming {}
 
 export class FaultProxy implements AsyncDisposable {
   readonly seen: Seen[] = [];
-  /** Requests that met the fault. */
-  met = 0;
   readonly #upstream: string;
   readonly #name: (head: RequestHead) => Naming;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
-  #script: Script | undefined;
-  #target: { readonly subject: string | undefined } | undefined;
-  /** Of the script's kind, so far. */
-  readonly #subjects = new Set<string>();
+  #scenes: readonly Scene[] = [];
 
   constructor(upstream: string, name: (head: RequestHead) => Naming) {
     this.#upstream = upstream;
@@ -101,13 +39,15 @@ export class FaultProxy implements AsyncDisposable {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Begins anew: nothing was seen, and this is what will happen; undefined: nothing. */
-  play(script: Script | undefined): void {
-    this.#script = script;
-    this.#target = undefined;
-    this.#subjects.clear();
+  /** Requests that met the fault of the first script. */
+  get met(): number {
+    return this.#scenes[0]?.met ?? 0;
+  }
+
+  /** Begins anew: nothing was seen, and this is what will happen. A request meets one fault at most, of the first script that has one. */
+  play(...scripts: readonly Script[]): void {
+    this.#scenes = scripts.map((script) => new Scene(script));
     this.seen.length = 0;
-    this.met = 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,16 +73,10 @@ export class FaultProxy implements AsyncDisposable {
   #faultFor(head: RequestHead): Fault | undefined {
     const naming = this.#name(head);
     this.seen.push({ ...head, ...naming });
-    const script = this.#script;
-    if (script === undefined || naming.kind !== script.kind) return undefined;
-    this.#subjects.add(naming.subject ?? `${this.seen.length}`);
-    if (this.#subjects.size === script.nth) this.#target ??= { subject: naming.subject };
-    if (this.#target === undefined || naming.subject !== this.#target.subject) return undefined;
-    // The break itself is not one of the wrong answers to it.
-    const times = script.times + (script.fault.type === "range" ? 1 : 0);
-    if (this.met >= times) return undefined;
-    this.met++;
-    return script.fault;
+    return this.#scenes.reduce<Fault | undefined>(
+      (fault, scene) => fault ?? scene.faultFor(naming, `${this.seen.length}`),
+      undefined,
+    );
   }
 
   /** False: the connection is not used any more. */

@@ -64,6 +64,12 @@ export const SCENARIOS = {
     image: makeList(images),
     options: { imageListSelection: "all", ifTagExists: "overwrite" },
   },
+  /** Five blobs, with the config. */
+  five: {
+    name: "five",
+    image: makeImage({ seed: "five", layers: [...LAYERS, 50_000] }),
+    options: { ifTagExists: "overwrite" },
+  },
   /** Layers that are worth a raw socket (connections.ts). */
   large: {
     name: "large",

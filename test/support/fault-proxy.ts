@@ -13,6 +13,8 @@ export interface Seen extends RequestHead, Naming {}
 
 export class FaultProxy implements AsyncDisposable {
   readonly seen: Seen[] = [];
+  /** Hears of each request before anybody else does, and may have it meet a fault. */
+  onRequest: () => Fault | undefined = () => undefined;
   readonly #upstream: string;
   readonly #name: (head: RequestHead) => Naming;
   readonly #agent = new Agent({ keepAlive: true });
@@ -75,7 +77,7 @@ export class FaultProxy implements AsyncDisposable {
     this.seen.push({ ...head, ...naming });
     return this.#scenes.reduce<Fault | undefined>(
       (fault, scene) => fault ?? scene.faultFor(naming, `${this.seen.length}`),
-      undefined,
+      this.onRequest(),
     );
   }
 

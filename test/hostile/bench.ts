@@ -138,7 +138,9 @@ export function useBench(
     const dataDir = opened.use(await makeDataDir());
     const registry = opened.use(await startRegistry());
     const liar = opened.use(await startRegistry());
-    const registries = opened.use(new Registries(LOOPBACK_TOO, { stallMs: 1000 }));
+    const registries = opened.use(
+      new Registries(LOOPBACK_TOO, { stallMs: 1000, breakMs: 1, retryMs: 1 }),
+    );
     bench = await new Bench(dataDir.path, registry, liar, registries).prepare();
     await start(bench, opened);
   });

@@ -31,7 +31,7 @@ export interface Measured {
 
 const SAMPLE_MS = 2;
 const MIB = 1024 * 1024;
-const registries = new Registries(LOOPBACK_TOO, { stallMs: 5000 });
+const registries = new Registries(LOOPBACK_TOO, { stallMs: 5000, breakMs: 1, retryMs: 1 });
 
 process.on("message", (order: Order) => {
   void measured(order).then((outcome) => process.send?.(outcome));

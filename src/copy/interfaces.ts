@@ -105,6 +105,8 @@ export interface Destination extends AsyncDisposable {
   findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined>;
   /** Takes over a blob of another repository of the same registry. False where the registry would rather have the bytes. */
   mountBlob(blob: Descriptor, from: Location, signal: AbortSignal): Promise<boolean>;
+  /** The blob will be put as soon as its first bytes are there: what can be begun before that is begun. What fails of it `putBlob` tells. */
+  expectBlob?(blob: NamedBlob, signal: AbortSignal): void;
   /**
    * Stores the blob; visible only if `blob.content` ended without an error. Returns what was stored: under `blob.info.digest` if it
    * has one, else under the SHA-256 of what came.

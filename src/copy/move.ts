@@ -32,6 +32,7 @@ export async function moveBlob(
   const { source, destination } = ends;
   const at = { phase: "blob", digest: blob.digest } as const;
   const read = await blamed({ side: "source", ...at }, signal, () => source.getBlob(blob, signal));
+  destination.expectBlob?.(blob, signal);
   report({ type: "blob-new", artifact });
   const steps: readonly Step[] = [
     blameSource(at),

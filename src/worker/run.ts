@@ -137,7 +137,10 @@ async function copyJob(
     ...(pinned !== null && { pinned }),
   };
   await using ends = await openEnds(order, deps, signal);
-  recorder.pin(manifestDigest(await ends.source.getManifest(undefined, signal)));
+  // The copy asks for the same, and beside it for what is at the destination; what is wrong it tells.
+  const pin = async () =>
+    recorder.pin(manifestDigest(await ends.source.getManifest(undefined, signal)));
+  pin().catch(() => {});
   return await copyImage(ends, spec.options, {
     blobs: deps.blobs,
     // Nobody waits for another tenant's source.

@@ -7,6 +7,7 @@ import { manifestDigest } from "../../src/image/manifest/manifest.ts";
 import { writeSchema1 } from "../../src/image/manifest/schema1.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
+import { until } from "../support/peers.ts";
 import type { Quirk } from "../support/registry-http.ts";
 import { startRegistry } from "../support/registry.ts";
 import {
@@ -190,6 +191,44 @@ test("where a mount is answered with a session, the blob goes there", async (t) 
     assert.equal(registry.openUploads, 1);
   }
   assert.equal(registry.openUploads, 0, "what was begun and not used is given back");
+});
+
+test("the upload of a blob that is expected begins before its bytes are there, in one session", async (t) => {
+  await using registry = await startRegistry({ quirks: ["no-mount"] });
+  const image = makeImage();
+  registry.put("from", "v1", image);
+  const [one, two] = image.layers as [typeof image.config, typeof image.config];
+  const posts = () => registry.requests.filter(({ method }) => method === "POST").length;
+  {
+    await using destination = await openDestination(`${registry.host}/to:v1`, {
+      registries: registriesFor(t),
+    });
+    const from = { registry: registry.host, repository: "from" };
+    assert.equal(await destination.mountBlob(one, from, never), false);
+    destination.expectBlob?.(one, never);
+    destination.expectBlob?.(two, never);
+    destination.expectBlob?.(image.config, never);
+    await until(async () => posts() === 3, 10_000, "no upload begins");
+    await destination.putBlob(streamOf(image, two), never);
+    await destination.putBlob(streamOf(image, one), never);
+    assert.equal(posts(), 3);
+    assert.equal(registry.openUploads, 1);
+  }
+  assert.equal(registry.openUploads, 0, "what was begun and not used is given back");
+});
+
+test("what keeps an upload from beginning is told when the blob is put", async (t) => {
+  await using registry = await startRegistry();
+  const image = makeImage();
+  const [one] = image.layers as [typeof image.config];
+  await using destination = await openDestination(`${registry.host}/to:v1`, {
+    registries: registriesFor(t),
+  });
+  registry.fail("POST uploads", { status: 403 });
+  destination.expectBlob?.(one, never);
+  await assert.rejects(destination.putBlob(streamOf(image, one), never), {
+    code: "destination_unauthorized",
+  });
 });
 
 test("a mount that is refused in any way leaves the blob to be sent", async (t) => {

@@ -29,7 +29,6 @@ import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
 import { servedType } from "./served-type.ts";
-import type { Session } from "./upload-requests.ts";
 import { Uploads, waysIn } from "./uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
@@ -68,8 +67,6 @@ class DockerDestination implements Destination {
   readonly #referrers: ReferrerWriter;
   readonly #access: AccessContext;
   #empty: Promise<boolean> | undefined;
-  /** Begun where a registry answered a mount with a session: the blob's bytes go there. */
-  readonly #sessions = new Map<Digest, Session>();
 
   constructor(reference: DockerReference, access: AccessContext) {
     this.name = formatReference(reference);
@@ -158,18 +155,16 @@ class DockerDestination implements Destination {
       : { ...blob, size };
   }
 
-  async mountBlob({ digest }: Descriptor, from: Location, signal: AbortSignal): Promise<boolean> {
-    const outcome = await this.#uploads.mount(digest, from.repository, signal);
-    if (outcome === "mounted") return true;
-    if (outcome !== undefined) this.#sessions.set(digest, outcome);
-    return false;
+  mountBlob({ digest }: Descriptor, from: Location, signal: AbortSignal): Promise<boolean> {
+    return this.#uploads.mount(digest, from.repository, signal);
   }
 
-  async putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
-    const { digest } = blob.info;
-    const session = digest && this.#sessions.get(digest);
-    if (digest !== undefined) this.#sessions.delete(digest);
-    return this.#uploads.send(blob, session, signal);
+  expectBlob(blob: NamedBlob, signal: AbortSignal): void {
+    this.#uploads.expect(blob, signal);
+  }
+
+  putBlob(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
+    return this.#uploads.send(blob, signal);
   }
 
   async putManifest(
@@ -219,10 +214,9 @@ class DockerDestination implements Destination {
 
   async commit(): Promise<void> {}
 
-  /** Sessions that a mount left behind and no blob has used are given back. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map((session) => this.#uploads.cancel(session)));
-    this.#sessions.clear();
+  /** Uploads that were begun, and that no blob has used, are given back. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#uploads[Symbol.asyncDispose]();
   }
 
   /** What the reference names: its tag, if it has one. */

@@ -44,7 +44,7 @@ export class ReferrerWriter {
   readonly #listed = new Map<Digest, Map<Digest, Descriptor>>();
   readonly #store: AttachmentStore = {
     getConfig: (digest, signal) => this.#getConfig(digest, signal),
-    putConfig: (config, signal) => this.#parts.uploads.send(config, undefined, signal),
+    putConfig: (config, signal) => this.#parts.uploads.send(config, signal),
   };
 
   constructor(parts: WriterParts) {

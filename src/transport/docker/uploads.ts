@@ -2,7 +2,7 @@
 // content comes once, and is not tried again.
 
 import type { BlobStream } from "../../copy/interfaces.ts";
-import type { Descriptor } from "../../image/blob-info.ts";
+import type { BlobInfo, Descriptor } from "../../image/blob-info.ts";
 import type { Digest } from "../../image/digest.ts";
 import type { AccessContext } from "../access.ts";
 import { BlobWriter } from "./blob-writer.ts";
@@ -37,42 +37,64 @@ export const waysIn = (
   oneScopePerToken: registries.quirksOf(registry).oneScopePerToken,
 });
 
-export class Uploads {
+/** Of one repository and one copy. */
+export class Uploads implements AsyncDisposable {
   readonly #requests: UploadRequests;
   readonly #ways: UploadWays;
+  /** Begun for blobs that are on their way; one session is as good as another. */
+  readonly #begun = new Set<Promise<Session>>();
+  /** Begun where the registry answered a mount with a session: for blobs that are to be expected next. */
+  readonly #left: Session[] = [];
 
   constructor(client: RegistryClient, repository: string, ways: UploadWays) {
     this.#requests = new UploadRequests(client, repository, ways.oneScopePerToken);
     this.#ways = ways;
   }
 
-  /** As UploadRequests. */
-  mount(
-    digest: Digest,
-    from: string,
-    signal: AbortSignal,
-  ): Promise<"mounted" | Session | undefined> {
-    return this.#requests.mount(digest, from, signal);
+  /** As UploadRequests; a session is kept for whoever sends the blob. */
+  async mount(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+    const outcome = await this.#requests.mount(digest, from, signal);
+    if (typeof outcome === "object") this.#left.push(outcome);
+    return outcome === "mounted";
   }
 
-  /** As UploadRequests. */
-  cancel(session: Session): Promise<void> {
-    return this.#requests.cancel(session);
+  /** A blob will be sent once its first bytes are there: its session is begun meanwhile. Not a large one's: that may be there already. */
+  expect({ size }: BlobInfo, signal: AbortSignal): void {
+    if (size === undefined || size >= WORTH_REMEMBERING) return;
+    const left = this.#left.pop();
+    const session = left ? Promise.resolve(left) : this.#requests.begin(undefined, "again", signal);
+    this.#begun.add(session);
+    // Whoever sends a blob hears of a failure, but not of somebody else's having given up.
+    session.catch(() => {
+      if (signal.aborted) this.#begun.delete(session);
+    });
+  }
+
+  /** Gives back what was begun and not used. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const begun = await Promise.allSettled(this.#begun);
+    const unused = begun.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    const cancel = (session: Session) => this.#requests.cancel(session);
+    await Promise.all([...unused, ...this.#left.splice(0)].map(cancel));
   }
 
   /**
    * Sends a blob. Throws the content's own error where that is what failed, else the registry's. The session is given back if
    * it fails, but for one that is remembered and may be gone on with by a later attempt.
    */
-  async send(
-    blob: BlobStream,
-    begun: Session | undefined,
-    signal: AbortSignal,
-  ): Promise<Descriptor> {
+  async send(blob: BlobStream, signal: AbortSignal): Promise<Descriptor> {
     const { digest, size } = blob.info;
+    const begun = await this.#take();
     return digest === undefined || size === undefined
       ? putStream(this.#requests, this.#ways, blob, begun, signal)
       : this.#put(blob, { ...blob.info, digest, size }, begun, signal);
+  }
+
+  async #take(): Promise<Session | undefined> {
+    const [first] = this.#begun;
+    if (first === undefined) return this.#left.pop();
+    this.#begun.delete(first);
+    return first;
   }
 
   async #put(

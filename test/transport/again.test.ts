@@ -64,3 +64,22 @@ test("a part that breaks off goes on as the whole does", async (t) => {
     [500_000, 600_000, 700_000, 800_000].map((from) => `bytes=${from}-899999`),
   );
 });
+
+test("what is read again comes though all that was lent of the first reading is still held", async (t) => {
+  const large = makeImage({ layers: [4 * 1024 * 1024], seed: "held" });
+  const blob = large.layers[0] ?? assert.fail();
+  await using registry = await startRegistry();
+  registry.put("a", "v1", large);
+  await using source = await openRegistry(`${registry.host}/a:v1`, {
+    registries: registriesFor(t),
+  });
+  const { content, again = assert.fail() } = await source.getBlob(blob, never);
+  const held: (() => void)[] = [];
+  await content.pour((_chunk, release) => void held.push(release), never);
+  for (let i = 0; i < 3; i++)
+    assert.deepEqual(
+      await collect(again({ from: 0, to: blob.size })),
+      large.blobs.get(blob.digest),
+    );
+  assert.ok(held.length > 0);
+});

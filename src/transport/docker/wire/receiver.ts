@@ -40,7 +40,8 @@ export class Receiver {
   /** What has come and was not read. */
   #from = 0;
   #to = 0;
-  #held = 0;
+  /** Slabs of this answer. Those of the one before do not count: whoever has them may be waiting for this one. */
+  #held = new Set<Slab>();
   #isGathering = false;
   /** The socket is handing over bytes, and will ask for room afterwards. */
   #isInside = false;
@@ -55,7 +56,7 @@ export class Receiver {
 
   /** The reader of the body has too much of it: that nothing comes is his doing. */
   get isResting(): boolean {
-    return this.#held > LENT;
+    return this.#held.size > LENT;
   }
 
   expect(method: HttpRequest["method"]): Expected {
@@ -159,7 +160,8 @@ export class Receiver {
     this.#flush(expected);
     if (!this.isAt(expected)) return !this.#isBroken;
     this.#from = this.#to = 0;
-    this.#slab = this.#takeSlab();
+    this.#held = new Set();
+    this.#takeSlab();
     return false;
   }
 
@@ -220,14 +222,14 @@ export class Receiver {
     expected.body.resolve();
   }
 
-  #takeSlab(): Slab {
-    this.#held++;
-    return this.#line.slabs.take(this.#line.slabSize);
+  #takeSlab(): void {
+    this.#slab = this.#line.slabs.take(this.#line.slabSize);
+    this.#held.add(this.#slab);
   }
 
   #nextSlab(): void {
     this.#retireSlab();
-    this.#slab = this.#takeSlab();
+    this.#takeSlab();
   }
 
   #retireSlab(): void {
@@ -242,8 +244,7 @@ export class Receiver {
   #recycle(slab: Slab): void {
     if (slab.users > 0 || !slab.full) return;
     slab.full = false;
-    this.#held--;
     this.#line.slabs.giveBack(slab);
-    if (!this.isResting) this.#line.resume();
+    if (this.#held.delete(slab) && !this.isResting) this.#line.resume();
   }
 }

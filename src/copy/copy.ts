@@ -32,6 +32,7 @@ export async function copyImage(
   // Both ends at the same time, where both are sure to be asked.
   if (options.ifTagExists !== "overwrite" || options.optimizeDestinationImageAlreadyExists)
     present(signal).catch(() => {});
+  destination.approach?.(1, signal);
   const top = await source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
 

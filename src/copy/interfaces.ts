@@ -36,7 +36,13 @@ export interface Signature {
   readonly bytes: Buffer;
 }
 
-export interface Source extends AsyncDisposable {
+/** An end that may be far away. */
+interface Remote {
+  /** So many requests are about to come at once: the way there is made ready for them. Asks for nothing. Absent: it is near. */
+  approach?(requests: number, signal: AbortSignal): void;
+}
+
+export interface Source extends AsyncDisposable, Remote {
   /** The reference, for messages. */
   readonly name: string;
   /** Set where a registry of the same name can mount blobs from here. */
@@ -81,7 +87,7 @@ export interface DestinationTraits {
 }
 
 /** Opening one writes nothing; the first put does. What was put is an image only after `commit`. */
-export interface Destination extends AsyncDisposable {
+export interface Destination extends AsyncDisposable, Remote {
   /** The reference, for messages. */
   readonly name: string;
   readonly traits: DestinationTraits;

@@ -45,21 +45,25 @@ export async function hasBlobs(
 }
 
 /**
- * Asks whether the place is empty while the manifest is looked for there: the answers come together. Not where the image's blobs are known
+ * Asks whether the place is empty, and opens connections for the blobs, while the manifest is looked for there. Not where the image's blobs are known
  * to be in the registry: those are found, or mounted.
  */
 export async function askAhead(
-  { ends: { source, destination, cache } }: Copy,
+  { ends: { source, destination, cache }, options: { maxParallelDownloads } }: Copy,
   { layers, config }: Prepared,
   signal: AbortSignal,
 ): Promise<void> {
   const registry = destination.location?.registry;
   const some = config ?? layers[0];
   if (registry === undefined || destination.isEmpty === undefined || some === undefined) return;
-  if (lookFor(layers.length + (config === undefined ? 0 : 1)) === "always") return;
+  const count = layers.length + (config === undefined ? 0 : 1);
+  if (lookFor(count) === "always") return;
   if (source.location?.registry === registry) return;
   const known = await cache.candidates(some.blob.digest, { registry, substitutes: false });
-  if (known.every(({ from }) => from === undefined)) destination.isEmpty(signal).catch(() => {});
+  if (known.some(({ from }) => from !== undefined)) return;
+  for (const end of [source, destination])
+    end.approach?.(Math.min(count, maxParallelDownloads), signal);
+  destination.isEmpty(signal).catch(() => {});
 }
 
 /** Whether a registry refuses a manifest because something that it names is not there (distribution-spec, "Error Codes"). */

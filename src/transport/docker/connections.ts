@@ -4,6 +4,7 @@ import { Agent } from "undici";
 import type { Bytes } from "../../bytes.ts";
 import { asConnector, type Dial } from "../../host/connector.ts";
 import type { Answer, HttpRequest } from "./answer.ts";
+import { Readied } from "./readied.ts";
 import { exchange } from "./undici.ts";
 import type { Slabs } from "./wire/slabs.ts";
 import { Wires } from "./wire/wires.ts";
@@ -25,17 +26,19 @@ export interface ConnectionsOptions {
 
 export class Connections {
   readonly #agent: Agent;
+  readonly #readied: Readied;
   readonly #wires: Wires | undefined;
 
   constructor({ dial, slabs, stallMs }: ConnectionsOptions) {
     this.#wires = slabs && new Wires(dial, slabs);
+    this.#readied = new Readied(dial);
     this.#agent = new Agent({
       allowH2: false,
       connections: CONNECTIONS,
       keepAliveTimeout: IDLE_MS,
       headersTimeout: stallMs,
       bodyTimeout: stallMs,
-      connect: asConnector(dial),
+      connect: asConnector(this.#readied.dial),
     });
   }
 
@@ -50,13 +53,21 @@ export class Connections {
     return this.#wires.exchange(body === undefined ? rest : { ...rest, body }, signal);
   }
 
+  /** So many requests with small bodies are about to come: as many connections are opened as are not there. */
+  ready(url: URL, count: number): void {
+    const pool = this.#agent.stats[url.origin];
+    this.#readied.open(url, count - (pool !== undefined && "free" in pool ? pool.free : 0));
+  }
+
   /** Resolves once what is under way has ended. */
   async close(): Promise<void> {
+    this.#readied.close();
     await Promise.all([this.#agent.close(), this.#wires?.close()]);
   }
 
   /** Ends everything; what is still under way fails. */
   async destroy(): Promise<void> {
+    this.#readied.close();
     await Promise.all([this.#agent.destroy(), this.#wires?.destroy()]);
   }
 }

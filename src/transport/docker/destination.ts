@@ -159,6 +159,10 @@ class DockerDestination implements Destination {
     return this.#uploads.mount(digest, from.repository, signal);
   }
 
+  approach(requests: number, signal: AbortSignal): void {
+    this.#client.approach(requests, signal);
+  }
+
   expectBlob(blob: NamedBlob, signal: AbortSignal): void {
     this.#uploads.expect(blob, signal);
   }

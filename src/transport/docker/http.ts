@@ -8,6 +8,7 @@ import { Answer, hasBlob, type HttpRequest, type Reply } from "./answer.ts";
 import { Authenticator } from "./auth.ts";
 import { askAuthorized } from "./authorized.ts";
 import { Budget } from "./budget.ts";
+import type { Connections } from "./connections.ts";
 import { ERROR_LIMIT, networkFailure, type Blame } from "./failures.ts";
 import { follow, FORBIDDEN, nextAddress } from "./redirects.ts";
 import type { Timing } from "./registries.ts";
@@ -25,14 +26,14 @@ export interface Outgoing extends Pick<HttpRequest, "method" | "expects"> {
   readonly digest?: string;
 }
 
-interface Addressed extends Outgoing {
-  readonly url: URL;
-}
+type Addressed = Outgoing & { readonly url: URL };
 
 export class RegistryClient {
   /** `host[:port]`, as references have it. */
   readonly registry: string;
+  readonly timing: Timing;
   readonly #access: AccessContext;
+  readonly #host: string;
   readonly #auth: Authenticator;
   readonly #budget: Budget;
   /** Of the registry; it stays what it was at the first request. */
@@ -40,7 +41,9 @@ export class RegistryClient {
 
   constructor(registry: string, access: AccessContext) {
     this.registry = registry;
+    this.timing = access.registries.timing;
     this.#access = access;
+    this.#host = registry === "docker.io" ? "registry-1.docker.io" : registry;
     this.#auth = new Authenticator(registry, access);
     this.#budget = new Budget(access.registries.pace, this.#host, this.#auth.fingerprint);
   }
@@ -51,7 +54,7 @@ export class RegistryClient {
    */
   async send(out: Outgoing, signal: AbortSignal, limit = ERROR_LIMIT): Promise<Reply> {
     const once = () => this.#reply(out, limit, signal);
-    return this.#blamed(out, () => sendAgain(once, this.#access.registries.timing.retryMs, signal));
+    return this.#blamed(out, () => sendAgain(once, this.timing.retryMs, signal));
   }
 
   /** Sends a request once, whatever comes of it. */
@@ -59,8 +62,10 @@ export class RegistryClient {
     return this.#blamed(out, () => this.#reply(out, ERROR_LIMIT, signal));
   }
 
-  get timing(): Timing {
-    return this.#access.registries.timing;
+  /** Has so many connections ready for requests that come next; what fails is theirs to tell. */
+  approach(count: number, signal: AbortSignal): void {
+    const ready = (url: URL) => this.#connections(url).ready(url, count);
+    this.#resolve("/", signal).then(ready, () => {});
   }
 
   /**
@@ -73,7 +78,7 @@ export class RegistryClient {
       return this.#heard(hasBlob(answer) ? answer : await answer.read(ERROR_LIMIT, signal));
     };
     const answer = await this.#blamed(out, () =>
-      sends === "once" ? once() : sendAgain(once, this.#access.registries.timing.retryMs, signal),
+      sends === "once" ? once() : sendAgain(once, this.timing.retryMs, signal),
     );
     if (answer instanceof Answer) return answer;
     throw this.refusal(answer, out);
@@ -206,21 +211,19 @@ export class RegistryClient {
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { registries } = this.#access;
-    const { timing } = registries;
     const headers = {
       "user-agent": "transship",
       ...request.headers,
       ...(authorization !== undefined && { authorization }),
     };
     const streams = request.body !== undefined && !Buffer.isBuffer(request.body);
-    const answerMs = streams ? timing.storeMs : timing.stallMs;
-    const out = { ...request, headers, answerMs, stall: timing };
-    return registries.connections(this.#access, request.url).request(out, signal);
+    const answerMs = streams ? this.timing.storeMs : this.timing.stallMs;
+    const out = { ...request, headers, answerMs, stall: this.timing };
+    return this.#connections(request.url).request(out, signal);
   }
 
-  get #host(): string {
-    return this.registry === "docker.io" ? "registry-1.docker.io" : this.registry;
+  #connections(url: URL): Connections {
+    return this.#access.registries.connections(this.#access, url);
   }
 
   async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {
@@ -230,14 +233,14 @@ export class RegistryClient {
 
   async #scheme(signal: AbortSignal): Promise<Scheme> {
     const { tlsVerify, registries } = this.#access;
-    return tlsVerify === false
-      ? registries.schemes.of(this.#host, () => this.#askTls(), signal)
-      : "https:";
+    if (tlsVerify !== false) return "https:";
+    return registries.schemes.of(this.#host, () => this.#askTls(), signal);
   }
 
   async #askTls(): Promise<void> {
     const origin = `https://${this.#host}`;
-    const reply = await this.#ping(origin, NEVER);
+    // What others wait for as well is not one's own to give up; connections that are closed end it.
+    const reply = await this.#ping(origin, new AbortController().signal);
     if (reply.status === 401) this.#auth.learn(origin, [], undefined, reply);
   }
 
@@ -245,6 +248,3 @@ export class RegistryClient {
     return new CopyError("registry_unavailable", `${this.registry} ${what}`, this.blame(out));
   }
 }
-
-/** What others wait for as well is not one's own to give up; connections that are closed end it. */
-const NEVER = new AbortController().signal;

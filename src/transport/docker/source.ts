@@ -79,6 +79,10 @@ class DockerSource implements Source {
     return this.#top;
   }
 
+  approach(requests: number, signal: AbortSignal): void {
+    this.#client.approach(requests, signal);
+  }
+
   async getBlob(blob: NamedBlob, _signal: AbortSignal): Promise<BlobStream> {
     return orForeign((span) => this.#blobAt(blob, span), blob, this.#wish);
   }

@@ -65,8 +65,8 @@ export async function copyBlob(
   return place === undefined ? move() : flight?.(place).lead(move, signal);
 }
 
-/** Bytes from which on it pays to wait for another copy rather than to move a blob twice. */
-const WORTH_WAITING = 32 * 1024;
+/** Bytes from which on it pays to ask whether another copy moves a blob, and to wait for it, rather than to move it twice. */
+const WORTH_WAITING = 256 * 1024;
 
 /** The name of a blob at its destination, for those who want it there at the same time; undefined where nobody is to wait for it. */
 export function placeOf({ blob }: BlobTask, { destination }: CopyEnds): string | undefined {

@@ -8,6 +8,7 @@ import { baseOf, type Compression } from "../image/compression.ts";
 import { isEncrypted } from "../image/manifest/layer-types.ts";
 import { algorithmOf, type Digest } from "../image/digest.ts";
 import { blamed, blameSource } from "./blame.ts";
+import type { BlobFacts } from "./blob-info-cache.ts";
 import { convert } from "./pipeline/convert.ts";
 import type { BlobStream, CopyControl, CopyEnds, Step } from "./interfaces.ts";
 import { decideConversion, type Conversion } from "./layers.ts";
@@ -172,12 +173,12 @@ async function learn(
           ...content(told(conversion.compression, annotations)),
           annotations,
         };
+  const facts: BlobFacts[] = [];
   if (source.location !== undefined || written !== read)
-    await cache.record({ ...read, ...(source.location !== undefined && { at: source.location }) });
-  await cache.record({
-    ...written,
-    ...(destination.location !== undefined && { at: destination.location }),
-  });
+    facts.push({ ...read, ...(source.location && { at: source.location }) });
+  // The last: of two forms of one content the later one is preferred.
+  facts.push({ ...written, ...(destination.location && { at: destination.location }) });
+  await Promise.all(facts.map((each) => cache.record(each)));
 }
 
 /** A layer that no table of contents could be made of is plain zstd, whatever was asked for. */

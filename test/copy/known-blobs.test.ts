@@ -136,7 +136,7 @@ function makeFlights() {
 }
 
 test("of copies that want one blob in one place at the same time one moves it, and the others find it", async () => {
-  const image = makeImage({ layers: [100_000, 10] });
+  const image = makeImage({ layers: [300_000, 10] });
   const { flight, led } = makeFlights();
   const destination = compressing("a");
   let stored = 0;
@@ -161,11 +161,11 @@ test("of copies that want one blob in one place at the same time one moves it, a
 });
 
 test("where the one that moves a blob fails, the next one moves it", async () => {
-  const image = makeImage({ layers: [100_000] });
+  const image = makeImage({ layers: [300_000] });
   const { flight } = makeFlights();
   const destination = compressing("a");
   const broken = new MemorySource(image);
-  broken.blobs.set(image.layers[0]?.digest as Digest, Buffer.alloc(100_000));
+  broken.blobs.set(image.layers[0]?.digest as Digest, Buffer.alloc(300_000));
   const run = (source: MemorySource) =>
     copyImage(
       {

@@ -112,7 +112,7 @@ test("a policy sees each image of a list, though the list is there", async () =>
 });
 
 test("in an empty place a blob is looked for only where it is known to be, or another copy was waited for", async () => {
-  const big = makeImage({ layers: [40_000, 40_001, 40_002] });
+  const big = makeImage({ layers: [300_000, 300_001, 300_002] });
   const [known, waited] = big.layers;
   const looked: string[] = [];
   const destination = Object.assign(registry(), { isEmpty: async () => true });

@@ -10,7 +10,7 @@ import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { killed, startService } from "../support/service.ts";
 
 const insecure = { tlsVerify: false };
-const LAYER = 64 * 1024;
+const LAYER = 512 * 1024;
 
 const count = ({ requests }: TestRegistry, method: string, digest: Digest, status: number) =>
   requests.filter(

@@ -3,12 +3,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fault } from "../support/fault-script.ts";
-import { Bench, inProcess } from "./bench.ts";
+import { Bench, fresh, inProcess } from "./bench.ts";
 import { judge } from "./oracle.ts";
-import { run, SCENARIOS, type Scenario } from "./scenarios.ts";
+import { run, SCENARIOS, type Ends, type Scenario } from "./scenarios.ts";
 
 const UNHEARD: Fault = { type: "break", how: "reset", at: "request" };
 const never = new AbortController().signal;
+
+/** What the tag names before, where it names anything. */
+const OLD = SCENARIOS.guarded;
+
+async function putOld({ source, destination }: Ends): Promise<void> {
+  await using registries = fresh("moves");
+  const from = { ...source, repository: `from/${OLD.name}` };
+  await run(OLD, { registries, source: from, destination }, never);
+}
 
 /** Calls a copy off at its n-th request, which the registry hears of or not. False: it was done before. */
 async function isCalledOff(
@@ -20,6 +29,8 @@ async function isCalledOff(
   const { proxies, upstream } = bench;
   const ends = bench.ends(scenario, "moves");
   await using _ = ends.registries;
+  const isTaken = fault === undefined;
+  if (isTaken) await putOld(ends);
   const openBefore = upstream.openUploads?.() ?? 0;
   const caller = new AbortController();
   let requests = 0;
@@ -36,12 +47,15 @@ async function isCalledOff(
   );
   for (const proxy of Object.values(proxies)) proxy.onRequest = () => undefined;
   const holdings = upstream.holdings(ends.destination.repository);
-  assert.deepEqual((await judge(holdings, "v1")).faults, [], what);
+  const left = await judge(holdings, "v1");
+  assert.deepEqual(left.faults, [], what);
   if (requests < nth) {
     assert.equal(outcome, "done", what);
     return false;
   }
   assert.equal(outcome, caller.signal.reason, what);
+  const before = isTaken ? OLD.image.digest : undefined;
+  assert.ok(left.digest === before || left.digest === scenario.image.digest, what);
   // Of one session nobody may have heard: it lapses.
   assert.ok((upstream.openUploads?.() ?? 0) - openBefore <= 1, `${what}: sessions are left`);
   await run(scenario, ends, never);

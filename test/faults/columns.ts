@@ -48,6 +48,10 @@ export const COLUMNS: readonly Column[] = [
 export const isPlain = ({ kind }: Column): boolean =>
   !kind.endsWith(" token") && kind !== "GET referrers";
 
+/** Whether what is wrong with a body means the same at every registry: each writes its lists of tags in its own way. */
+export const isPortable = (fault: Fault, { kind }: Column): boolean =>
+  kind !== "GET tags" || (fault.type !== "flip" && fault.type !== "length");
+
 /** Of `count` requests: the first, the middle and the last; fewer where there are fewer. */
 export const occurrencesIn = (count: number): readonly number[] => [
   ...new Set([1, Math.ceil(count / 2), count]),

@@ -135,6 +135,36 @@ test("in an empty place a blob is looked for only where it is known to be, or an
   assert.equal(destination.blobs.size, 4);
 });
 
+test("the way to both ends is made ready before it is needed, for as many blobs as move at once, and not where blobs are known to be", async () => {
+  const big = makeImage({ layers: [1000, 1001, 1002, 1003] });
+  const copied = async (cache: MemoryBlobInfoCache) => {
+    const log: string[] = [];
+    const source = Object.assign(new MemorySource(big), {
+      approach: (requests: number) => void log.push(`from ${requests}`),
+    });
+    const destination = Object.assign(registry(), {
+      isEmpty: async () => true,
+      approach: (requests: number) => void log.push(`to ${requests}`),
+      expectBlob: () => void log.push("expected"),
+    });
+    const ends = { source, destination, platform: {}, host, compression: {}, cache };
+    const options = { ...DEFAULTS, maxParallelDownloads: 3 };
+    const control = { blobs: new LocalSemaphore(9), report: () => {}, signal: never };
+    await copyImage(ends, options, control);
+    return log;
+  };
+  const expected = Array.from({ length: 5 }, () => "expected");
+  assert.deepEqual(await copied(new MemoryBlobInfoCache()), [
+    "to 1",
+    "from 3",
+    "to 3",
+    ...expected,
+  ]);
+  const cache = new MemoryBlobInfoCache();
+  await cache.record({ digest: big.config.digest, size: big.config.size, at: here });
+  assert.deepEqual(await copied(cache), ["to 1", ...expected]);
+});
+
 test("a blob that another repository has is mounted without being looked for; where that is refused, it is looked for", async () => {
   const source = new MemorySource(image, { registry: "r", repository: "b" });
   const destination = registry();

@@ -8,7 +8,11 @@ import { helperEnvironment } from "./host/credential-helper.ts";
 import { faultsInCertsDir } from "./host/certs-d.ts";
 import { readRegistriesConf } from "./host/registries-conf-reader.ts";
 import { ConfFaults } from "./host/toml-table.ts";
-import { NO_SERVICES, parseTokenServices, type TokenServices } from "./transport/docker/realms.ts";
+import {
+  NO_SERVICES,
+  parseTokenServices,
+  type TokenServices,
+} from "./transport/docker/auth/realms.ts";
 import type { RegistryFiles } from "./transport/docker/registries.ts";
 
 /** A tenant's name is part of names in Redis; a key is what fits into a header. */

@@ -12,7 +12,7 @@ import { policyFor } from "../signature/evaluate.ts";
 import { parsePolicy, type PolicyDocument } from "../signature/policy.ts";
 import type { PolicySubject } from "../signature/scopes.ts";
 import { accessTo, type AccessContext, type AccessDeps } from "../transport/access.ts";
-import type { UploadSessions } from "../transport/docker/upload-sessions.ts";
+import type { UploadSessions } from "../transport/docker/upload/upload-sessions.ts";
 import { openDestination, openSource } from "../transport/open.ts";
 import type { JobSecrets, JobSpec } from "./record.ts";
 

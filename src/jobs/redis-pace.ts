@@ -2,8 +2,8 @@
 // becomes is decided by whoever changes it (transport/docker/pace-state.ts), and written if nobody wrote meanwhile.
 
 import type { Redis } from "ioredis";
-import { keptMs, type PaceState } from "../transport/docker/pace-state.ts";
-import type { Decision, PaceStore } from "../transport/docker/pace.ts";
+import { keptMs, type PaceState } from "../transport/docker/pace/pace-state.ts";
+import type { Decision, PaceStore } from "../transport/docker/pace/pace.ts";
 import { evaluate, keys, script } from "./redis.ts";
 import type { Sealer } from "./secrets.ts";
 

@@ -2,7 +2,7 @@
 // it opens for the same tenant, place and digest only.
 
 import type { Redis } from "ioredis";
-import type { UploadPlace, UploadSessions } from "../transport/docker/upload-sessions.ts";
+import type { UploadPlace, UploadSessions } from "../transport/docker/upload/upload-sessions.ts";
 import { keys } from "./redis.ts";
 import type { Sealer } from "./secrets.ts";
 

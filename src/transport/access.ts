@@ -5,7 +5,7 @@ import type { Digest } from "../image/digest.ts";
 import type { Platform, PlatformChoice } from "../image/platform.ts";
 import type { DockerEngine } from "./docker-daemon/engine.ts";
 import type { Registries } from "./docker/registries.ts";
-import type { UploadSessions } from "./docker/upload-sessions.ts";
+import type { UploadSessions } from "./docker/upload/upload-sessions.ts";
 
 /** What a process has for all that it reaches: it outlives the job. */
 export interface AccessDeps {

@@ -1,7 +1,7 @@
 // Two registries, and between them and the copy somebody who does what a script says.
 
 import { Registries } from "../../src/transport/docker/registries.ts";
-import type { PaceStore } from "../../src/transport/docker/pace.ts";
+import type { PaceStore } from "../../src/transport/docker/pace/pace.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { startFaultProxy, type FaultProxy } from "../support/fault-proxy.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";

@@ -4,8 +4,8 @@ import { test, type TestContext } from "node:test";
 import { RedisPaceStore } from "../../src/jobs/redis-pace.ts";
 import { connect } from "../../src/jobs/redis.ts";
 import { Sealer } from "../../src/jobs/secrets.ts";
-import { Pace } from "../../src/transport/docker/pace.ts";
-import { announced } from "../../src/transport/docker/rhythm.ts";
+import { Pace } from "../../src/transport/docker/pace/pace.ts";
+import { announced } from "../../src/transport/docker/pace/rhythm.ts";
 import { emptyRedis } from "../support/redis.ts";
 
 const never = new AbortController().signal;

@@ -9,7 +9,7 @@ import type { AccessContext } from "../../src/transport/access.ts";
 import { openDockerDestination } from "../../src/transport/docker/destination.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
-import { Tokens, usableMs } from "../../src/transport/docker/tokens.ts";
+import { Tokens, usableMs } from "../../src/transport/docker/auth/tokens.ts";
 import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { makeImage } from "../support/images.ts";

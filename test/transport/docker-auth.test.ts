@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { parseTokenServices } from "../../src/transport/docker/realms.ts";
+import { parseTokenServices } from "../../src/transport/docker/auth/realms.ts";
 import { makeImage } from "../support/images.ts";
 import type { SeenRequest } from "../support/registry-http.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../support/registry.ts";

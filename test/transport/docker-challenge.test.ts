@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseChallenge } from "../../src/transport/docker/challenge.ts";
-import { registrableDomain } from "../../src/transport/docker/realms.ts";
+import { chooseChallenge } from "../../src/transport/docker/auth/challenge.ts";
+import { registrableDomain } from "../../src/transport/docker/auth/realms.ts";
 import { processorMs } from "../support/time.ts";
 
 const BEARER = { scheme: "bearer", realm: "https://a/t", service: undefined } as const;

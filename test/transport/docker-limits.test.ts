@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limitsOf, type Limits } from "../../src/transport/docker/limits.ts";
+import { limitsOf, type Limits } from "../../src/transport/docker/pace/limits.ts";
 import {
   afterRefusal,
   afterWord,
   keptMs,
   pullsAt,
   turnsAt,
-} from "../../src/transport/docker/pace-state.ts";
+} from "../../src/transport/docker/pace/pace-state.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 const GHCR = (message: string) =>

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyError } from "../../src/errors.ts";
-import { LocalPaceStore, Pace, type Decision } from "../../src/transport/docker/pace.ts";
+import { LocalPaceStore, Pace, type Decision } from "../../src/transport/docker/pace/pace.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
-import type { PaceState } from "../../src/transport/docker/pace-state.ts";
+import type { PaceState } from "../../src/transport/docker/pace/pace-state.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { makeImage } from "../support/images.ts";
 import { tokenBucket } from "../support/limiters.ts";

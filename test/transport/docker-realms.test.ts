@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mayKnow, parseRealm, parseTokenServices } from "../../src/transport/docker/realms.ts";
+import { mayKnow, parseRealm, parseTokenServices } from "../../src/transport/docker/auth/realms.ts";
 
 const judge = (realm: string, registry: string): "known" | "nobody" | "refused" => {
   const url = parseRealm(realm, new URL(registry));

@@ -8,7 +8,7 @@ import {
   refused,
   turns,
   type Rhythm,
-} from "../../src/transport/docker/rhythm.ts";
+} from "../../src/transport/docker/pace/rhythm.ts";
 import { fixedWindow, slidingWindow, tokenBucket, type Limiter } from "../support/limiters.ts";
 
 const HORIZON_MS = 120;

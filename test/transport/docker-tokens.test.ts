@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { fromBuffer } from "../../src/bytes.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
-import { scopesMissing } from "../../src/transport/docker/challenge.ts";
-import { Tokens, usableMs } from "../../src/transport/docker/tokens.ts";
+import { scopesMissing } from "../../src/transport/docker/auth/challenge.ts";
+import { Tokens, usableMs } from "../../src/transport/docker/auth/tokens.ts";
 import { makeImage } from "../support/images.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../support/registry.ts";
 import {

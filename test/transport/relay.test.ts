@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bytes } from "../../src/bytes.ts";
-import { Relay } from "../../src/transport/docker/relay.ts";
+import { Relay } from "../../src/transport/docker/upload/relay.ts";
 import { collect, inPieces, never } from "../support/bytes.ts";
 import { seededBytes } from "../support/images.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pieceOf, smaller } from "../../src/transport/docker/upload-mode.ts";
+import { pieceOf, smaller } from "../../src/transport/docker/upload/upload-mode.ts";
 import {
   nextStep,
   storedIn,
   type Next,
   type Trouble,
   type UploadState,
-} from "../../src/transport/docker/upload-step.ts";
+} from "../../src/transport/docker/upload/upload-step.ts";
 
 const MIB = 1024 * 1024;
 const usual: UploadState = {

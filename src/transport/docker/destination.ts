@@ -24,12 +24,12 @@ import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
-import { withCredentials } from "./credentials.ts";
+import { withCredentials } from "./auth/credentials.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
 import { servedType } from "./served-type.ts";
-import { Uploads, waysIn } from "./uploads.ts";
+import { Uploads, waysIn } from "./upload/uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
 const TRAITS: DestinationTraits = {

@@ -4,7 +4,7 @@ import type { Code } from "../../codes.ts";
 import { CopyError, type ErrorContext, type Side } from "../../errors.ts";
 import { isObject, parseJsonObject } from "../../image/json.ts";
 import type { Reply } from "./answer.ts";
-import { limitsOf } from "./limits.ts";
+import { limitsOf } from "./pace/limits.ts";
 import { StallError } from "./stall-watch.ts";
 
 /** What was being done, for whom. */

@@ -2,7 +2,7 @@
 // registries do otherwise is taken from any of them without being known (docs/registries.md has the whole list): a fact is what saves
 // requests that would fail, or what cannot be found out by trying.
 
-import type { UploadNeeds } from "./upload-mode.ts";
+import type { UploadNeeds } from "./upload/upload-mode.ts";
 
 export interface Quirks {
   /** Until the registry says otherwise. */

@@ -16,7 +16,7 @@ import { fallbackTag } from "../referrer-tags.ts";
 import { headerOf, type Reply } from "./answer.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { Referrers } from "./referrers.ts";
-import type { Uploads } from "./uploads.ts";
+import type { Uploads } from "./upload/uploads.ts";
 
 /** Tags are read and written again so often, where somebody outside the cluster writes them at the same time. */
 const ATTEMPTS = 10;

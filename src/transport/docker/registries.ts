@@ -10,17 +10,17 @@ import type { EgressRules } from "../../host/egress.ts";
 import { Keychain, type KeychainSettings } from "../../host/keychain.ts";
 import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
 import { NO_REGISTRIES, type RegistriesConf } from "../../host/registries-conf.ts";
-import type { Challenge } from "./challenge.ts";
+import type { Challenge } from "./auth/challenge.ts";
 import { Connections } from "./connections.ts";
-import { LocalPaceStore, Pace, type PaceStore } from "./pace.ts";
+import { LocalPaceStore, Pace, type PaceStore } from "./pace/pace.ts";
 import type { StallRule } from "./stall-watch.ts";
 import { quirksOf, type Quirks } from "./quirks.ts";
-import { NO_SERVICES, type TokenServices } from "./realms.ts";
+import { NO_SERVICES, type TokenServices } from "./auth/realms.ts";
 import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
-import { Tokens } from "./tokens.ts";
-import type { UploadNeeds } from "./upload-mode.ts";
+import { Tokens } from "./auth/tokens.ts";
+import type { UploadNeeds } from "./upload/upload-mode.ts";
 import { Slabs } from "./wire/slabs.ts";
 
 /** Whose connections are kept apart: nothing that one of them was shown, or has negotiated, is there for another. */

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf } from "../../errors.ts";
 import type { Answer, Reply } from "./answer.ts";
 import { mayBeSentAgain } from "./failures.ts";
-import { limitsOf } from "./limits.ts";
-import { PATIENCE_MS } from "./pace.ts";
+import { limitsOf } from "./pace/limits.ts";
+import { PATIENCE_MS } from "./pace/pace.ts";
 
 const ATTEMPTS = 4;
 /** A registry that wants to be left alone for longer fails the attempt; the queue waits instead, without a permit. */

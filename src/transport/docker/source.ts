@@ -12,7 +12,7 @@ import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
 import { isEncoded } from "./blob-part.ts";
 import { BlobReader, IDENTITY } from "./blob-reader.ts";
-import { withCredentials } from "./credentials.ts";
+import { withCredentials } from "./auth/credentials.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessAt, firstThatOpens, pullSourcesFor } from "./mirrors.ts";
 import { Referrers } from "./referrers.ts";

@@ -4,7 +4,7 @@ import { parseJsonObject } from "../../image/json.ts";
 import { isTag, type DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import type { Reply } from "./answer.ts";
-import { withCredentials } from "./credentials.ts";
+import { withCredentials } from "./auth/credentials.ts";
 import { accessByName } from "./mirrors.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { nextPage, PAGES } from "./pages.ts";

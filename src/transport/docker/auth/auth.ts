@@ -1,14 +1,14 @@
 // Which Authorization a request gets (reliability 1.3, F7): credentials go to the registry's own origin, and to a token service that
 // realms.ts lets know them. Any other token service is asked as nobody in particular.
 
-import type { CopyError } from "../../errors.ts";
-import type { AccessContext } from "../access.ts";
-import type { Reply } from "./answer.ts";
+import type { CopyError } from "../../../errors.ts";
+import type { AccessContext } from "../../access.ts";
+import type { Reply } from "../answer.ts";
 import { chooseChallenge, scopesMissing, type Challenge } from "./challenge.ts";
-import { refusalOf, type Blame } from "./failures.ts";
+import { refusalOf, type Blame } from "../failures.ts";
 import { mayKnow, parseRealm, withheld } from "./realms.ts";
-import { credentialsKey } from "./registries.ts";
-import { tlsKey } from "./tls.ts";
+import { credentialsKey } from "../registries.ts";
+import { tlsKey } from "../tls.ts";
 import { basic, fetchToken } from "./token-service.ts";
 
 /** That a registry can ask for besides our own. */

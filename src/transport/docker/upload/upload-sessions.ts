@@ -1,7 +1,7 @@
 // Uploads that outlive the attempt, or the worker, that began them.
 
-import { CopyError } from "../../errors.ts";
-import type { Digest } from "../../image/digest.ts";
+import { CopyError } from "../../../errors.ts";
+import type { Digest } from "../../../image/digest.ts";
 
 /** What is uploaded, and whereto. */
 export interface UploadPlace {

@@ -1,12 +1,12 @@
 // Blobs on their way into a registry. Where it is known what a blob is, blob-writer.ts goes on where it broke off; a stream of unknown
 // content comes once, and is not tried again.
 
-import type { BlobStream } from "../../copy/interfaces.ts";
-import type { BlobInfo, Descriptor } from "../../image/blob-info.ts";
-import type { Digest } from "../../image/digest.ts";
-import type { AccessContext } from "../access.ts";
+import type { BlobStream } from "../../../copy/interfaces.ts";
+import type { BlobInfo, Descriptor } from "../../../image/blob-info.ts";
+import type { Digest } from "../../../image/digest.ts";
+import type { AccessContext } from "../../access.ts";
 import { BlobWriter } from "./blob-writer.ts";
-import type { RegistryClient } from "./http.ts";
+import type { RegistryClient } from "../http.ts";
 import { putStream } from "./stream-writer.ts";
 import type { UploadNeeds } from "./upload-mode.ts";
 import { UploadRequests, type Session } from "./upload-requests.ts";

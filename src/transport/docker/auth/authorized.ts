@@ -1,8 +1,8 @@
 // A request that can be sent again, until its Authorization is right or there is no other.
 
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../answer.ts";
 import { scopesMissing } from "./challenge.ts";
-import { ERROR_LIMIT } from "./failures.ts";
+import { ERROR_LIMIT } from "../failures.ts";
 
 export interface Asking {
   /** The Authorization by what is known; undefined: none. */

@@ -1,9 +1,9 @@
 // What an upload sends: content that comes once, and what of it must be read again.
 
-import type { Bytes } from "../../bytes.ts";
-import type { BlobStream } from "../../copy/interfaces.ts";
-import { CopyError } from "../../errors.ts";
-import type { Digest } from "../../image/digest.ts";
+import type { Bytes } from "../../../bytes.ts";
+import type { BlobStream } from "../../../copy/interfaces.ts";
+import { CopyError } from "../../../errors.ts";
+import type { Digest } from "../../../image/digest.ts";
 import { Relay } from "./relay.ts";
 
 export interface KnownBlob extends Pick<BlobStream, "content"> {

@@ -1,4 +1,4 @@
-import type { AccessContext } from "../access.ts";
+import type { AccessContext } from "../../access.ts";
 
 /**
  * The same access, with the operator's credentials for a repository (`AUTH_FILE`) where the client gave none and did not ask to be

@@ -3,9 +3,9 @@
 // is stored is sent again. That the pieces fit together the registry checks with the last request. What follows on what: upload-step.ts.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { CopyError, reasonOf } from "../../errors.ts";
-import { headerOf, type Reply } from "./answer.ts";
-import { mayPass, nextTry, PROGRESS } from "./next-try.ts";
+import { CopyError, reasonOf } from "../../../errors.ts";
+import { headerOf, type Reply } from "../answer.ts";
+import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
 import { UploadContent, type KnownBlob } from "./upload-content.ts";
 import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";

@@ -1,6 +1,6 @@
-import { CopyError } from "../../errors.ts";
-import type { Answer, Reply } from "./answer.ts";
-import type { Blame } from "./failures.ts";
+import { CopyError } from "../../../errors.ts";
+import type { Answer, Reply } from "../answer.ts";
+import type { Blame } from "../failures.ts";
 import { limitsOf } from "./limits.ts";
 import type { Pace } from "./pace.ts";
 

@@ -1,13 +1,13 @@
 // The token protocol of docker distribution: a challenge and some scopes in, a token out.
 
-import { CopyError } from "../../errors.ts";
-import { isObject, parseJsonObject } from "../../image/json.ts";
-import type { AccessContext } from "../access.ts";
-import type { HttpRequest, Reply } from "./answer.ts";
+import { CopyError } from "../../../errors.ts";
+import { isObject, parseJsonObject } from "../../../image/json.ts";
+import type { AccessContext } from "../../access.ts";
+import type { HttpRequest, Reply } from "../answer.ts";
 import type { Challenge } from "./challenge.ts";
-import { networkFailure, refusalOf, type Blame } from "./failures.ts";
+import { networkFailure, refusalOf, type Blame } from "../failures.ts";
 import { mayKnow, parseRealm } from "./realms.ts";
-import { sendAgain } from "./retry.ts";
+import { sendAgain } from "../retry.ts";
 import type { Token } from "./tokens.ts";
 
 /** Bytes. */

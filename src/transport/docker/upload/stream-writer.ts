@@ -1,13 +1,13 @@
 // A blob of which neither digest nor size are known before it has passed: PATCH with all of it, or in pieces, then a PUT that says its digest.
 
 import { createHash } from "node:crypto";
-import type { Bytes } from "../../bytes.ts";
-import type { BlobStream } from "../../copy/interfaces.ts";
-import { CopyError } from "../../errors.ts";
-import type { Descriptor } from "../../image/blob-info.ts";
-import type { Digest } from "../../image/digest.ts";
-import type { Reply } from "./answer.ts";
-import { mayPass } from "./next-try.ts";
+import type { Bytes } from "../../../bytes.ts";
+import type { BlobStream } from "../../../copy/interfaces.ts";
+import { CopyError } from "../../../errors.ts";
+import type { Descriptor } from "../../../image/blob-info.ts";
+import type { Digest } from "../../../image/digest.ts";
+import type { Reply } from "../answer.ts";
+import { mayPass } from "../next-try.ts";
 import { Relay } from "./relay.ts";
 import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";

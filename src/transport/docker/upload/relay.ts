@@ -1,6 +1,6 @@
 // Content that is poured once, and taken by several requests after each other.
 
-import type { Bytes, Sink } from "../../bytes.ts";
+import type { Bytes, Sink } from "../../../bytes.ts";
 
 interface Lent {
   readonly chunk: Buffer;

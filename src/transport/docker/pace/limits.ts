@@ -1,7 +1,7 @@
 // What an answer says of how much more a registry takes: `Retry-After` and its relatives, Docker Hub's count of pulls, and the words that
 // GHCR writes into the body. Only what has one meaning is read.
 
-import { headerOf, type Answer, type Reply } from "./answer.ts";
+import { headerOf, type Answer, type Reply } from "../answer.ts";
 
 export interface Limits {
   /** ms for which nobody may ask; undefined: the registry does not say. */

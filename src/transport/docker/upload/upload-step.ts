@@ -1,6 +1,6 @@
 // What becomes of an upload whose request did not do what it should: decisions only.
 
-import { parseCount } from "./content-range.ts";
+import { parseCount } from "../content-range.ts";
 
 /** `broken`: nobody knows how much came; `refused`: the registry has said no. */
 export type Trouble =

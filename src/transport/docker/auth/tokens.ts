@@ -1,6 +1,6 @@
 // Bearer tokens that are good for a while: asked for once, however many requests want one at the same moment.
 
-import { raceAbort } from "./race-abort.ts";
+import { raceAbort } from "../race-abort.ts";
 
 export interface Token {
   readonly text: string;

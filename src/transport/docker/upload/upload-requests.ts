@@ -1,11 +1,11 @@
 // The requests of an upload (distribution-spec, "Pushing blobs"), each sent once unless it says otherwise.
 
-import { fromBuffer, type Bytes } from "../../bytes.ts";
-import { CopyError } from "../../errors.ts";
-import type { Digest } from "../../image/digest.ts";
-import { headerOf, type Reply } from "./answer.ts";
-import { parseCount } from "./content-range.ts";
-import type { Outgoing, RegistryClient } from "./http.ts";
+import { fromBuffer, type Bytes } from "../../../bytes.ts";
+import { CopyError } from "../../../errors.ts";
+import type { Digest } from "../../../image/digest.ts";
+import { headerOf, type Reply } from "../answer.ts";
+import { parseCount } from "../content-range.ts";
+import type { Outgoing, RegistryClient } from "../http.ts";
 
 /** ms for telling a registry that an upload will not go on. */
 const CANCEL_MS = 5_000;

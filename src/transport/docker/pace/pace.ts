@@ -3,7 +3,7 @@
 // takes its turn. The rule is pure (rhythm.ts, pace-state.ts); here it is kept in time.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf } from "../../errors.ts";
+import { reasonOf } from "../../../errors.ts";
 import type { Limits } from "./limits.ts";
 import {
   afterRefusal,
@@ -13,7 +13,7 @@ import {
   type PaceState,
   type PullVerdict,
 } from "./pace-state.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "../recent.ts";
 
 /** Where the states are. */
 export interface PaceStore {

@@ -74,7 +74,7 @@ export type Fault = BlobFault & {
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of that error. */
   readonly body?: string;
-  /** After the answer the registry has this blob of the repository no more, as where garbage is collected. */
+  /** After it was asked for it, the registry has this blob of the repository no more, as where garbage is collected. */
   readonly loses?: string;
 };
 

@@ -207,7 +207,7 @@ export class TestRegistry implements AsyncDisposable {
       if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
       const fault = this.#faults.next(`${method} ${kind}`);
       const lost = fault?.loses;
-      if (lost !== undefined)
+      if (lost !== undefined && lost === route.ref)
         response.once("finish", () => this.content.deleteBlob(route.repository, lost));
       if (fault?.status !== undefined) return answerFault(response, fault, fault.status);
       const exchange = { request, response, url, method, ...route, seen, fault };

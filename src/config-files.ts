@@ -69,7 +69,8 @@ export function readRegistryFiles(
   if (conf !== undefined) checkRegistriesConf(resolve(conf), faults);
   if (auth !== undefined) checkAuthFile(auth, faults);
   // A tenant who may have certificates unchecked may have the operator's credentials shown to whoever stands in between.
-  const verify = given.TLS_VERIFY ?? (given.API_KEYS_FILE === undefined ? "optional" : "required");
+  const isLent = given.API_KEYS_FILE !== undefined && (auth ?? certs ?? conf) !== undefined;
+  const verify = given.TLS_VERIFY ?? (isLent ? "required" : "optional");
   return {
     mustVerify: verify === "required",
     ...(conf !== undefined && { registriesConf: resolve(conf) }),

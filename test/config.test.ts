@@ -261,12 +261,18 @@ test("what is wrong with a host's certificates is told by its folder", async () 
   );
 });
 
-test("requests may have certificates unchecked without API keys, not with them, and as TLS_VERIFY says in both", async () => {
+test("requests may have certificates unchecked unless tenants would show the service's credentials so, and as TLS_VERIFY says", async () => {
   const API_KEYS_FILE = await file("tenants", "a:b\n");
+  const AUTH_FILE = await file("auth.json", "{}");
+  const REGISTRIES_CONF = await file("lent.conf", "");
+  const CERTS_DIR = await mkdtemp(join(dir, "certs-"));
   const mustVerify = (env: NodeJS.ProcessEnv) => load(env).registryFiles.mustVerify;
   assert.equal(mustVerify({}), false);
-  assert.equal(mustVerify({ API_KEYS_FILE }), true);
+  assert.equal(mustVerify({ API_KEYS_FILE }), false);
+  assert.equal(mustVerify({ AUTH_FILE, REGISTRIES_CONF, CERTS_DIR }), false);
+  for (const lent of [{ AUTH_FILE }, { REGISTRIES_CONF }, { CERTS_DIR }])
+    assert.equal(mustVerify({ API_KEYS_FILE, ...lent }), true);
   assert.equal(mustVerify({ TLS_VERIFY: "required" }), true);
-  assert.equal(mustVerify({ API_KEYS_FILE, TLS_VERIFY: "optional" }), false);
+  assert.equal(mustVerify({ API_KEYS_FILE, AUTH_FILE, TLS_VERIFY: "optional" }), false);
   assert.throws(() => load({ TLS_VERIFY: "no" }), /TLS_VERIFY must be required or optional/);
 });

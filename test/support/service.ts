@@ -131,7 +131,7 @@ async function writeKeys(home: string, tenants: Readonly<Record<string, string>>
   const file = join(home, "api-keys");
   const lines = Object.entries(tenants).map(([tenant, key]) => `${tenant}:${key}\n`);
   await writeFile(file, lines.join(""), { mode: 0o600 });
-  return { API_KEYS_FILE: file, PRIVATE_NETWORKS: "127.0.0.0/8,::1/128", TLS_VERIFY: "optional" };
+  return { API_KEYS_FILE: file, PRIVATE_NETWORKS: "127.0.0.0/8,::1/128" };
 }
 
 /** Ends a child that we started, and waits until it has ended. */

@@ -8,7 +8,8 @@ import type { NamedBlob } from "../image/blob-info.ts";
 import type { AccessContext } from "./access.ts";
 import { Answer, hasBlob } from "./docker/answer.ts";
 import { BlobReader, type BlobPlace } from "./docker/blob-reader.ts";
-import { ERROR_LIMIT, networkFailure, refusalOf, type Blame } from "./docker/failures.ts";
+import { ERROR_LIMIT, networkFailure, type Blame } from "./docker/failures.ts";
+import { refusalOf } from "./docker/refusals.ts";
 import { follow } from "./docker/redirects.ts";
 import { sendAgain } from "./docker/retry.ts";
 

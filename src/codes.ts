@@ -103,6 +103,12 @@ export const CODES = {
     title: "The registry asks to slow down",
     remedy: "The job is tried again by itself; lower the load if it lasts.",
   },
+  registry_refused: {
+    status: 422,
+    retryable: false,
+    title: "The registry refuses the request, and would do so again",
+    remedy: "Do what `detail` says of the registry, or choose another place.",
+  },
   registry_unavailable: {
     status: 502,
     retryable: true,

@@ -13,6 +13,8 @@ export interface Expected {
   readonly extra: number;
 }
 
+type Status = Fault & { readonly type: "status" };
+
 /** What a fault means for the request that meets it. */
 type Effect =
   /** Nothing is lost, or it is one answer among those that are expected. */
@@ -39,6 +41,8 @@ export const PROGRESS = 64 * 1024;
 /** From so many bytes on a blob can be sent in pieces. */
 const PIECES = 1024 * 1024;
 const LOOP = 6;
+/** What registries answer that do not list referrers (referrers.ts). */
+const NO_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 410, 501]);
 
 const none: Effect = { type: "none" };
 const fails = (code: Code): Effect => ({ type: "fails", code });
@@ -46,6 +50,8 @@ const again = (code: Code, sends = SENDS): Effect => ({ type: "again", sends, co
 
 const unauthorized = (side: Side): Code => `${side}_unauthorized`;
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+const ABSENT: ReadonlySet<number> = new Set([404, 410]);
+const SESSION_LOST: ReadonlySet<string> = new Set(["BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"]);
 
 /** Which request it is that meets the fault. */
 export interface Meeting {
@@ -111,14 +117,14 @@ function ofUpload(fault: Fault, bytes: number): Effect {
   if (fault.type === "break" || fault.type === "upload")
     return again(fault.how === "stall" ? "transfer_stalled" : "registry_unavailable", BLOB_SENDS);
   if (fault.type !== "status") return fails("registry_unavailable");
-  const { status } = fault;
+  const { status, code = "" } = fault;
   // A large blob goes in pieces then, and this request only ends it: that is not too large, or not twice.
-  if (bytes >= PIECES && status === 413) return again("registry_unavailable", 2);
-  if (bytes >= PIECES && status === 416) return again("registry_unavailable", BLOB_SENDS + 1);
+  if (bytes >= PIECES && status === 413) return again("registry_refused", 2);
+  if (bytes >= PIECES && status === 416) return again("registry_refused", BLOB_SENDS + 1);
   const isPassing = PASSING.has(status) && isPatient(fault);
-  return isPassing || status === 404 || status === 401
-    ? again(codeOf(status, "PUT upload", "destination"), BLOB_SENDS)
-    : fails(codeOf(status, "PUT upload", "destination"));
+  return isPassing || ABSENT.has(status) || SESSION_LOST.has(code) || status === 401
+    ? again(codeOf(fault, "PUT upload", "destination"), BLOB_SENDS)
+    : fails(codeOf(fault, "PUT upload", "destination"));
 }
 
 /** How far an upload is: whoever does not say so gets all of it anew. */
@@ -130,7 +136,7 @@ function ofQuestion(fault: Fault): Effect {
   const { status } = fault;
   if (status === 401) return { type: "waived", sends: 2 };
   if (!PASSING.has(status)) return none;
-  const code = codeOf(status, "GET upload", "destination");
+  const code = codeOf(fault, "GET upload", "destination");
   return isPatient(fault) ? again(code, ASKED) : fails(code);
 }
 
@@ -164,32 +170,42 @@ const isFollowed = (kind: string): boolean => /^(GET|HEAD) (?!token)/.test(kind)
 const isToken = (kind: string): boolean => kind.endsWith(" token");
 const isBytes = (kind: string): boolean => kind === "PUT upload" || kind === "PATCH upload";
 
-function ofStatus(fault: Fault & { type: "status" }, kind: string, side: Side): Effect {
+function ofStatus(fault: Status, kind: string, side: Side): Effect {
   const { status } = fault;
-  if (isBytes(kind)) return fails(codeOf(status, kind, side));
-  if (kind === "GET referrers" && [400, 404, 405].includes(status)) return { type: "unknown" };
-  if (kind.startsWith("HEAD ") && [403, 404].includes(status)) return none;
+  if (isBytes(kind)) return fails(codeOf(fault, kind, side));
+  if (kind === "GET referrers" && NO_API.has(status)) return { type: "unknown" };
+  if (kind.startsWith("HEAD ") && (status === 403 || ABSENT.has(status))) return none;
   if (status === 401)
     return isToken(kind) ? fails(unauthorized(side)) : again(unauthorized(side), 2);
   if (status === 415 && kind.startsWith("PUT manifest"))
     // As another type it has another digest, and is not refused.
     return kind.endsWith("tag") ? again("manifest_rejected", 2) : { type: "retyped" };
+  // What it names is looked for once more, but not what a list names.
+  if (fault.code === "MANIFEST_BLOB_UNKNOWN" && kind === "PUT manifest by digest")
+    return again("registry_unavailable", 2);
   return PASSING.has(status) && isPatient(fault)
-    ? again(codeOf(status, kind, side))
-    : fails(codeOf(status, kind, side));
+    ? again(codeOf(fault, kind, side))
+    : fails(codeOf(fault, kind, side));
 }
 
 /** It does not want to be left alone for longer than anybody waits in place. */
-const isPatient = ({ headers }: Fault & { type: "status" }): boolean =>
-  Number(headers?.["Retry-After"] ?? 0) <= 2;
+const isPatient = ({ headers }: Status): boolean => Number(headers?.["Retry-After"] ?? 0) <= 2;
 
-function codeOf(status: number, kind: string, side: Side): Code {
+function codeOf({ status, code = "" }: Status, kind: string, side: Side): Code {
   if (status === 429) return "registry_rate_limited";
   if (status === 403 || (status === 401 && !isBytes(kind))) return unauthorized(side);
-  if (status === 404 && side === "source" && !isToken(kind)) return "source_not_found";
-  const isManifest = kind.includes("manifest") || kind === "GET referrers";
-  if (status === 415 && side === "destination" && isManifest) return "manifest_rejected";
-  return "registry_unavailable";
+  if (side === "source" && ABSENT.has(status) && !isToken(kind)) return "source_not_found";
+  if (status === 415 && kind.startsWith("PUT manifest")) return "manifest_rejected";
+  if (kind.startsWith("PUT ") && code === "DIGEST_INVALID") return "digest_mismatch";
+  const isSession = kind.endsWith(" upload") && !kind.startsWith("POST ");
+  if (isSession && (ABSENT.has(status) || SESSION_LOST.has(code))) return "registry_unavailable";
+  if (kind.startsWith("PUT manifest") && code === "MANIFEST_BLOB_UNKNOWN")
+    return "registry_unavailable";
+  // Unknown content was sent all at once; it goes in pieces in another attempt.
+  if (kind === "PATCH upload" && (status === 413 || status === 416)) return "registry_unavailable";
+  if (status === 401) return "registry_unavailable";
+  const isFinal = status === 501 || (status < 500 && !PASSING.has(status));
+  return isFinal ? "registry_refused" : "registry_unavailable";
 }
 
 /** How often a blob moves on that breaks off in the middle of what is left, each time. */

@@ -2,15 +2,23 @@
 
 import type { Fault } from "../support/fault-script.ts";
 
-const statuses = [400, 401, 403, 404, 405, 408, 413, 415, 416, 425, 429, 500, 502, 503, 504];
+const REFUSALS = "400 401 403 404 405 406 408 410 413 415 416 422 425 429 500 501 502 503 504";
 
 const byStatus = Object.fromEntries(
-  statuses.map((status): [string, Fault] => [`${status}`, { type: "status", status }]),
+  REFUSALS.split(" ").map((name): [string, Fault] => [
+    name,
+    { type: "status", status: Number(name) },
+  ]),
 );
 
 /** By name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   ...byStatus,
+  "400 BLOB_UPLOAD_INVALID": { type: "status", status: 400, code: "BLOB_UPLOAD_INVALID" },
+  "404 BLOB_UPLOAD_UNKNOWN": { type: "status", status: 404, code: "BLOB_UPLOAD_UNKNOWN" },
+  "404 NAME_UNKNOWN": { type: "status", status: 404, code: "NAME_UNKNOWN" },
+  "404 MANIFEST_BLOB_UNKNOWN": { type: "status", status: 404, code: "MANIFEST_BLOB_UNKNOWN" },
+  "400 DIGEST_INVALID": { type: "status", status: 400, code: "DIGEST_INVALID" },
   "429, Retry-After: 0": { type: "status", status: 429, headers: { "Retry-After": "0" } },
   "429, Retry-After: 600": { type: "status", status: 429, headers: { "Retry-After": "600" } },
   "503, Retry-After: 0": { type: "status", status: 503, headers: { "Retry-After": "0" } },

@@ -212,7 +212,7 @@ export const PLACES: readonly Place[] = [
     visit: (url, registries, registry) =>
       trapped(
         () => getConfigured("registry.test", registries),
-        [["GET manifests", () => ({ status: 400 })]],
+        [["GET manifests", () => ({ status: 507 })]],
       )(url, registries, registry),
   },
   ...redirects("rule", FOLLOWED),

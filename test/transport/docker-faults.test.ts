@@ -101,19 +101,24 @@ const PUT_MANIFEST: readonly (readonly [
   [404, "MANIFEST_INVALID", "manifest_rejected"],
   [400, "TAG_INVALID", "manifest_rejected"],
   [405, "UNSUPPORTED", "manifest_rejected", ECR],
-  [405, "UNSUPPORTED", "registry_unavailable"],
-  [400, "X", "registry_unavailable", ECR],
+  [405, "UNSUPPORTED", "registry_refused"],
+  [400, "X", "registry_refused", ECR],
   [415, "X", "manifest_rejected"],
   [415, "", "manifest_rejected"],
   [400, "DIGEST_INVALID", "digest_mismatch"],
   [413, "SIZE_INVALID", "size_mismatch"],
   [404, "MANIFEST_BLOB_UNKNOWN", "registry_unavailable"],
-  [400, "MANIFEST_UNVERIFIED", "registry_unavailable"],
-  [400, "manifest_invalid", "registry_unavailable"],
+  [400, "MANIFEST_UNVERIFIED", "registry_refused"],
+  [400, "manifest_invalid", "registry_refused"],
   [401, "UNAUTHORIZED", "destination_unauthorized"],
   [403, "DENIED", "destination_unauthorized"],
   [403, "MANIFEST_INVALID", "destination_unauthorized"],
-  [418, "X", "registry_unavailable"],
+  [404, "NAME_UNKNOWN", "registry_refused"],
+  [409, "CONFLICT", "registry_unavailable"],
+  [412, "PRECONDITION", "registry_refused"],
+  [418, "X", "registry_refused"],
+  [501, "UNSUPPORTED", "registry_refused"],
+  [507, "X", "registry_unavailable"],
 ];
 for (const [status, code, expected, message] of PUT_MANIFEST)
   test(`a manifest refused with ${status} ${code}${message === undefined ? "" : " and Amazon's words"} is ${expected}`, async (t) => {
@@ -135,7 +140,7 @@ test("a code that would refuse a manifest's type refuses nothing else", async (t
     registries: registriesFor(t),
   });
   await assert.rejects(destination.putBlob(streamOf(image, layer), never), {
-    code: "registry_unavailable",
+    code: "registry_refused",
   });
 });
 

@@ -201,7 +201,7 @@ test("where all places fail, each is told with its reason", async (t) => {
     open("registry.test/a:v1", registries),
     ({ code, message, context }: CopyError) => {
       assert.equal(code, "source_not_found");
-      const start = `(Mirrors also failed: [${mirror.host}/a:v1: ${mirror.host} answered 418 (manifest): UNKNOWN: a teapot]): ${primary.host}/a:v1: ${primary.host} answered 404 (manifest): `;
+      const start = `(Mirrors also failed: [${mirror.host}/a:v1: ${mirror.host} answered 418 to GET of the source's manifest: UNKNOWN: a teapot; it would answer the same again: what it says has to be put right first]): ${primary.host}/a:v1: ${primary.host} answered 404 to GET of the source's manifest: `;
       assert.ok(message.startsWith(start), message);
       return context.registry === primary.host && context.side === "source";
     },

@@ -95,7 +95,7 @@ test("a registry that is away for a moment is asked again, as late as it wants",
 const FINAL: readonly (readonly [Fault, CopyError["code"]])[] = [
   [{ status: 404, code: "BLOB_UNKNOWN" }, "source_not_found"],
   [{ status: 403, code: "DENIED" }, "source_unauthorized"],
-  [{ status: 416, code: "RANGE_INVALID" }, "registry_unavailable"],
+  [{ status: 416, code: "RANGE_INVALID" }, "registry_refused"],
   [{ status: 503, headers: { "retry-after": "120" } }, "registry_unavailable"],
   [{ status: 429, headers: { "retry-after": "120" } }, "registry_rate_limited"],
 ];

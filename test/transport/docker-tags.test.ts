@@ -55,7 +55,7 @@ test("a repository that does not exist is not found", async (t) => {
   await using registry = await startRegistry();
   await assert.rejects(
     list(`${registry.host}/team/none`, registriesFor(t)),
-    failure("source_not_found", /404 \(tags\)/),
+    failure("source_not_found", /404 to GET of the source's tags/),
   );
 });
 

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import { makeImage } from "../support/images.ts";
 import { until } from "../support/peers.ts";
+import type { Kind } from "../support/registry-http.ts";
 import { startRegistry, type RegistryOptions } from "../support/registry.ts";
 import { killed, startService, type Service } from "../support/service.ts";
 import { sse } from "../support/sse.ts";
@@ -87,6 +88,27 @@ test("a job that no attempt can help fails at once, with a problem that names si
     ["source_not_found", "source", e.from.host, 404, false],
   );
 });
+
+const FOR_GOOD: readonly (readonly [`${string} ${Kind}`, number, "from" | "to"])[] = [
+  ["GET manifests", 406, "from"],
+  ["GET blobs", 400, "from"],
+  ["POST uploads", 405, "to"],
+  ["PUT uploads", 413, "to"],
+  ["PUT manifests", 501, "to"],
+];
+for (const [what, status, end] of FOR_GOOD)
+  test(`a job whose registry refuses ${what} with ${status} fails at its first attempt`, async () => {
+    await using e = await ends();
+    e[end].fail(what, { status });
+    const { id } = await service.submit(e.job);
+    const { attempt, error } = await service.finished(id);
+    assert.deepEqual(
+      [attempt, error?.code, error?.retryable, error?.side, error?.upstream?.status],
+      [1, "registry_refused", false, end === "from" ? "source" : "destination", status],
+    );
+    const [method = ""] = what.split(" ");
+    assert.match(error?.detail ?? "", new RegExp(`answered ${status} to ${method} of the .*; `));
+  });
 
 test("a job fails when its attempts are used up", async () => {
   await using e = await ends();

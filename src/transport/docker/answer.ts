@@ -20,6 +20,8 @@ export interface HttpRequest {
 
 /** An answer that was read to its end, or to the limit that was set. */
 export interface Reply {
+  /** Of the request that it answers. */
+  readonly method: HttpRequest["method"];
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly url: URL;
@@ -30,12 +32,14 @@ export interface Reply {
 
 /** The head of an answer; its body is still to come, and must be poured or read, else it holds its connection. */
 export class Answer implements Bytes {
+  readonly method: Reply["method"];
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly url: URL;
   readonly #body: Bytes;
 
-  constructor({ status, headers, url }: Pick<Reply, "status" | "headers" | "url">, body: Bytes) {
+  constructor({ method, status, headers, url }: Omit<Reply, "body" | "whole">, body: Bytes) {
+    this.method = method;
     this.status = status;
     this.headers = headers;
     this.url = url;
@@ -63,9 +67,9 @@ export class Answer implements Bytes {
     } catch (error) {
       if (!enough.signal.aborted || signal.aborted) throw error;
     }
-    const { status, headers, url } = this;
+    const { method, status, headers, url } = this;
     const body = Buffer.concat(chunks).subarray(0, limit);
-    return { status, headers, url, body, whole: length <= limit };
+    return { method, status, headers, url, body, whole: length <= limit };
   }
 }
 

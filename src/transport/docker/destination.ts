@@ -25,6 +25,7 @@ import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { withCredentials } from "./auth/credentials.ts";
+import { isAbsent, isUnknown } from "./failure-class.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
@@ -108,7 +109,7 @@ class DockerDestination implements Destination {
     const digest = instance ?? parseDigest(headerOf(reply.headers, "docker-content-digest"));
     if (digest !== undefined) return { digest, mediaType: mediaTypeOf(reply) };
     const whole = await this.#client.send({ ...out, method: "GET" }, signal, MANIFEST_LIMIT);
-    if (whole.status === 404 || !whole.whole) return undefined;
+    if (isAbsent(whole.status) || !whole.whole) return undefined;
     if (whole.status !== 200) throw this.#client.refusal(whole, out);
     const mediaType = servedType(whole);
     return { digest: manifestDigest({ bytes: whole.body, mediaType }), mediaType };
@@ -236,6 +237,3 @@ class DockerDestination implements Destination {
     return `/v2/${this.#reference.repository}/${kind}/${ref}`;
   }
 }
-
-/** 403: some registries hide what is not there from those who may push it. */
-const isUnknown = (status: number): boolean => status === 404 || status === 403;

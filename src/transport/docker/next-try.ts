@@ -1,6 +1,7 @@
 // When a blob that broke off on its way goes on.
 
 import type { CopyError } from "../../errors.ts";
+import { isTransient } from "./failure-class.ts";
 
 /** New bytes that make a break one of a transfer that moves. */
 export const PROGRESS = 64 * 1024;
@@ -9,14 +10,11 @@ const TRIES = 8;
 /** No pause is longer. A registry that wants to be left alone for more fails the attempt; the queue waits instead, without a permit. */
 const LONGEST_MS = 30_000;
 
-/** What a later request may get another answer to (reliability 2.3, "transient"). */
-const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
-
 /** Whether a transfer that failed so may go on after a moment. */
 export function mayPass({ code, context }: CopyError): boolean {
   if (code === "transfer_stalled") return true;
   if (code !== "registry_unavailable" && code !== "registry_rate_limited") return false;
-  return context.upstream === undefined || PASSING.has(context.upstream.status);
+  return context.upstream === undefined || isTransient(context.upstream.status);
 }
 
 export interface Breaks {

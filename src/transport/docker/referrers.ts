@@ -10,15 +10,14 @@ import { REFERRER_LIMITS } from "../../image/manifest/referrer.ts";
 import { MANIFEST_TYPES, OCI_INDEX } from "../../image/media-types.ts";
 import { cosignTags, fallbackTag } from "../referrer-tags.ts";
 import { mediaTypeOf, type Reply } from "./answer.ts";
+import { isUnknown } from "./failure-class.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { nextPage, PAGES } from "./pages.ts";
 
 /** Bytes of all pages of one list. */
 const LIST_LIMIT = 64 * 1024 * 1024;
 /** What registries answer that do not know the API. */
-const NO_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 501]);
-/** 403: some registries hide what is not there. */
-const NOT_THERE: ReadonlySet<number> = new Set([403, 404]);
+const NO_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 410, 501]);
 
 export class Referrers {
   readonly #client: RegistryClient;
@@ -76,7 +75,7 @@ export class Referrers {
       MANIFEST_TYPES.join(", "),
     );
     const reply = await this.#client.send(out, signal, MANIFEST_LIMIT);
-    if (NOT_THERE.has(reply.status)) return undefined;
+    if (isUnknown(reply.status)) return undefined;
     const bytes = this.#bodyOf(reply, out);
     if (digestOf(bytes, algorithmOf(subject)) === subject) return undefined;
     return { bytes, mediaType: mediaTypeOf(reply) };

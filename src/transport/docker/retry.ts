@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf } from "../../errors.ts";
 import type { Answer, Reply } from "./answer.ts";
+import { isTransient } from "./failure-class.ts";
 import { mayBeSentAgain } from "./failures.ts";
 import { limitsOf } from "./pace/limits.ts";
 import { PATIENCE_MS } from "./pace/pace.ts";
@@ -11,7 +12,6 @@ import { PATIENCE_MS } from "./pace/pace.ts";
 const ATTEMPTS = 4;
 /** A registry that wants to be left alone for longer fails the attempt; the queue waits instead, without a permit. */
 const LONGEST_DELAY_MS = PATIENCE_MS;
-const AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /**
  * Sends until there is an answer worth having, four times at most: 408, 425, 429, 500, 502 to 504 and broken connections are tried again,
@@ -27,7 +27,8 @@ export async function sendAgain<T extends Reply | Pick<Answer, "status" | "heade
       if (attempt === ATTEMPTS || !mayBeSentAgain(error)) throw error;
       return undefined;
     });
-    if (answer !== undefined && (attempt === ATTEMPTS || !AGAIN.has(answer.status))) return answer;
+    if (answer !== undefined && (attempt === ATTEMPTS || !isTransient(answer.status)))
+      return answer;
     const backoff = firstMs * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
     const wish = (answer && limitsOf(answer, Date.now()).waitMs) ?? 0;
     if (wish > LONGEST_DELAY_MS && answer !== undefined) return answer;

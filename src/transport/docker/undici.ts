@@ -99,7 +99,7 @@ class Exchange implements Bytes {
         ...(method === "HEAD" && { reset: false }),
       };
       dispatcher.dispatch(options, this.#handler());
-      return new Answer({ ...(await this.#head.promise), url }, this);
+      return new Answer({ ...(await this.#head.promise), method, url }, this);
     } catch (error) {
       throw reasonOf(error, signal);
     } finally {

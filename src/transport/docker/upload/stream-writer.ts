@@ -40,9 +40,8 @@ export async function putStream(
     await close(requests, session, { digest, size: measured.size() }, signal);
     return { ...info, digest, size: measured.size() };
   } catch (error) {
-    learnFrom(error, ways);
     await requests.cancel(session);
-    throw error;
+    throw withLess(error, ways);
   }
 }
 
@@ -94,12 +93,15 @@ async function close(
   }
 }
 
-/** What was refused for its size goes in smaller pieces the next time. */
-function learnFrom(error: unknown, { needs, learn }: Ways): void {
+/** What was refused for its size goes in smaller pieces the next time, so that it is worth one. */
+function withLess(error: unknown, { needs, learn }: Ways): unknown {
   const status = error instanceof CopyError ? error.context.upstream?.status : undefined;
-  if (status !== 413 && status !== 416) return;
+  if (!(error instanceof CopyError) || (status !== 413 && status !== 416)) return error;
   const less = smaller(needs.pieceBytes ?? Infinity, status);
-  if (less !== undefined) learn(less);
+  if (less === undefined) return error;
+  learn(less);
+  const { message, context } = error;
+  return new CopyError("registry_unavailable", message, context, error);
 }
 
 function measure(content: Bytes) {

@@ -1,6 +1,7 @@
 // What becomes of an upload whose request did not do what it should: decisions only.
 
 import { parseCount } from "../content-range.ts";
+import { isSessionLost } from "../failure-class.ts";
 
 /** `broken`: nobody knows how much came; `refused`: the registry has said no. */
 export type Trouble =
@@ -33,8 +34,7 @@ export function nextStep(trouble: Trouble, state: UploadState): Next {
   if (code === "DIGEST_INVALID") return state.isResumed ? "anew" : "fail";
   if (status === 416 && (state.isResumed || state.isPiece)) return "ask";
   if (status === 413 || status === 416) return state.hasSmaller ? "smaller" : "fail";
-  const isGone = status === 404 || code === "BLOB_UPLOAD_UNKNOWN" || code === "BLOB_UPLOAD_INVALID";
-  return isGone ? "anew" : "fail";
+  return isSessionLost(trouble) ? "anew" : "fail";
 }
 
 /**

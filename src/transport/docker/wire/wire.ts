@@ -102,7 +102,7 @@ export class Wire {
       if (this.#failure === undefined) this.#socket?.write(text, "latin1");
       const head = await this.#head(request, expected, signal);
       return new Answer(
-        { status: head.status, headers: head.headers, url },
+        { method, status: head.status, headers: head.headers, url },
         { pour: (sink, pourSignal) => this.#pour(expected, stall, sink, pourSignal) },
       );
     } catch (error) {

@@ -143,11 +143,17 @@ function uncountedOf(fault: Fault, bytes: number): number {
   return 1;
 }
 
-/** Sessions that lapse: their beginning was answered, but nobody has heard of it; or nobody could ask after them, or give them back. */
+/** Sessions that lapse: their beginning was answered, but nobody has heard of it; or it was said that they are gone, or nobody could give them back. */
 function lostSessions({ column: { kind }, fault }: Cell, { met }: Outcome): number {
-  if (kind === "GET upload" || kind === "DELETE upload") return 1;
+  if (kind === "DELETE upload") return 1;
+  if (kind === "GET upload") return saysItIsLost(fault) ? 1 : 0;
   return kind.startsWith("POST ") && fault.type === "break" && fault.at !== "request" ? met : 0;
 }
+
+/** So that nobody gives it back. */
+const saysItIsLost = (fault: Fault): boolean =>
+  fault.type === "status" &&
+  (fault.status === 404 || fault.status === 410 || fault.code?.startsWith("BLOB_UPLOAD_") === true);
 
 /** Something stands still for as long as it is waited for. */
 const stands = (fault: Fault): boolean =>

@@ -18,8 +18,8 @@ the fault, or the code with which that attempt of the job ended, after so many r
 are tried again by the queue.
 
 In every cell, besides: the destination's tag names nothing, or an image of which every part is there and has its digest; where the
-copy failed, a second one succeeds; and no upload session is left but those whose beginning nobody has heard of, or whose end, or that could
-not be asked after. In front of docker's own registry and crane's it is a third of the cells, of requests that both have; the tables are ours.
+copy failed, a second one succeeds; and no upload session is left but those whose beginning nobody has heard of, or whose end, or that the
+registry says are gone. In front of docker's own registry and crane's it is a third of the cells, of requests that both have; the tables are ours.
 
 "Unheard": the registry hears nothing of the request. "Done": it has done what it was asked, and the answer is lost. "Large" blobs
 (from 1 MiB) go over raw sockets, others over undici.

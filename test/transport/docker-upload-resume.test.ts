@@ -159,7 +159,7 @@ for (const code of ["size_mismatch", "destination_unauthorized"] as const)
 
 const ANEW: readonly (readonly [Quirk, readonly string[]])[] = [
   ["loses-uploads", ["POST", "PUT", "GET", "POST", "PUT"]],
-  ["no-upload-status", ["POST", "PUT", "GET", "POST", "PUT"]],
+  ["no-upload-status", ["POST", "PUT", "GET", "DELETE", "POST", "PUT"]],
   ["miscounts-uploads", ["POST", "PUT", "GET", "PATCH", "PUT", "DELETE", "POST", "PUT"]],
 ];
 for (const [quirk, expected] of ANEW)
@@ -174,6 +174,51 @@ for (const [quirk, expected] of ANEW)
       expected,
     );
     assert.equal(repeated.at(-1)?.from, 0);
+  });
+
+for (const [status, code, given] of [
+  [404, "X", 0],
+  [410, "X", 0],
+  [400, "BLOB_UPLOAD_INVALID", 0],
+  [400, "X", 1],
+  [403, "DENIED", 1],
+  [405, "UNSUPPORTED", 1],
+  [501, "UNSUPPORTED", 1],
+] as const)
+  test(`a session that is asked how far it is, and answers ${status} ${code}, is ${given === 0 ? "not there to be" : ""} given back`, async (t) => {
+    await using registry = await startRegistry();
+    registry.fail("PUT uploads", { reset: 5 * MIB, times: 1 });
+    registry.fail("GET uploads", { status, code, times: 1 });
+    await (await open(t, registry)).putBlob(blobToSend().blob, never);
+    const deletes = Array.from({ length: given }, () => "DELETE");
+    assert.deepEqual(uploadsTo(registry), ["POST", "PUT", "GET", ...deletes, "POST", "PUT"]);
+    assert.equal(registry.openUploads, 1 - given);
+  });
+
+for (const [what, answer, expected] of [
+  ["has nothing yet", undefined, ["GET", "PUT"]],
+  ["is lost", { status: 404 }, ["GET", "POST", "PUT"]],
+  ["does not say how far it is", { status: 403 }, ["GET", "DELETE", "POST", "PUT"]],
+] as const)
+  test(`an upload that somebody has begun and that ${what} is gone on with, or given back`, async (t) => {
+    await using registry = await startRegistry();
+    registry.fail("PUT uploads", { reset: 0, times: 1 });
+    let left: URL | undefined;
+    const destination = await openDestination(`${registry.host}/a:v1`, {
+      registries: registriesFor(t, QUICK),
+      uploads: {
+        find: async () => left,
+        remember: async (_, url) => void (left = url),
+        forget: async () => void (left = undefined),
+      },
+    });
+    const once = { info, content: lending(bytes) };
+    await assert.rejects(destination.putBlob(once, never), { code: "registry_unavailable" });
+    registry.requests.length = 0;
+    if (answer !== undefined) registry.fail("GET uploads", { ...answer, times: 1 });
+    await destination.putBlob({ info, content: lending(bytes) }, never);
+    assert.deepEqual(uploadsTo(registry), expected);
+    assert.equal(registry.openUploads, what === "is lost" ? 1 : 0);
   });
 
 test("a digest that does not fit twice is one that does not fit", async (t) => {

@@ -5,11 +5,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CopyError, reasonOf } from "../../../errors.ts";
 import { headerOf, type Reply } from "../answer.ts";
+import { isSessionLost } from "../failure-class.ts";
 import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
 import { UploadContent, type KnownBlob } from "./upload-content.ts";
 import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";
-import { nextStep, storedIn, type Trouble } from "./upload-step.ts";
+import { nextStep, storedIn, troubleIn, type Trouble } from "./upload-step.ts";
 
 export interface WriterWays {
   readonly requests: UploadRequests;
@@ -75,10 +76,13 @@ export class BlobWriter implements AsyncDisposable {
   async #takeUp(left: URL): Promise<void> {
     this.#session = { url: left };
     const stored = await this.#ask();
-    if (typeof stored === "number" && stored > 0 && stored <= this.#blob.size) {
+    if (typeof stored === "number" && stored <= this.#blob.size) {
       this.#stands(stored);
       this.#isResumed = true;
-    } else this.#session = undefined;
+      return;
+    }
+    if (stored === "unclear" || typeof stored === "number") await this.cancel();
+    this.#session = undefined;
   }
 
   #moveTo(session: Session): void {
@@ -135,7 +139,8 @@ export class BlobWriter implements AsyncDisposable {
     try {
       const reply = await send(this.#session as Session);
       if (takes(reply)) return undefined;
-      return failedBy(this.#ways.requests.refusal(reply, this.#blob.digest), bytes);
+      const error = this.#ways.requests.refusal(reply, this.#blob.digest);
+      return { error, trouble: troubleIn(error), bytes };
     } catch (error) {
       return { error: this.#passing(error), trouble: { kind: "broken" }, bytes };
     }
@@ -164,9 +169,9 @@ export class BlobWriter implements AsyncDisposable {
     if (next === "smaller" && less !== undefined) this.#needs = less;
     const stored = await this.#ask();
     if (typeof stored === "object") return this.#recover(stored);
-    if (stored === "gone") return this.#beginAnew(false);
     // Where there is more than was sent, somebody else has written there, or it counts wrongly.
-    if (stored > this.#content.at) return this.#beginAnew(true);
+    if (typeof stored === "string" || stored > this.#content.at)
+      return this.#beginAnew(stored !== "lost");
     this.#stands(stored);
     this.#isResumed = stored > 0;
     return "to be sent";
@@ -191,8 +196,8 @@ export class BlobWriter implements AsyncDisposable {
     });
   }
 
-  /** How many bytes the session has. */
-  async #ask(): Promise<number | "gone" | Failed> {
+  /** How many bytes the session has; `unclear`: it is there, as far as anybody knows, but cannot be gone on with. */
+  async #ask(): Promise<number | "lost" | "unclear" | Failed> {
     const { requests } = this.#ways;
     const { digest } = this.#blob;
     let told: Reply | undefined;
@@ -205,10 +210,10 @@ export class BlobWriter implements AsyncDisposable {
       },
     );
     if (failed?.trouble.kind === "broken") return failed;
-    if (told === undefined) return "gone";
+    if (told === undefined) return failed && isSessionLost(failed.trouble) ? "lost" : "unclear";
     const { headers } = told;
     if (headerOf(headers, "location") !== undefined) this.#moveTo(requests.next(told, digest));
-    return storedIn(headerOf(headers, "range")) ?? "gone";
+    return storedIn(headerOf(headers, "range")) ?? "unclear";
   }
 
   /** The session leads nowhere; but if that is because its blob is stored, all is well: an answer got lost. */
@@ -238,12 +243,3 @@ const GONE: Trouble = { kind: "refused", status: 404 };
 const stores = ({ status }: Reply): boolean => status === 201;
 
 const isFine = ({ status }: Reply): boolean => status >= 200 && status < 300;
-
-function failedBy(error: CopyError, bytes: number): Failed {
-  const { upstream } = error.context;
-  const trouble: Trouble =
-    upstream === undefined || mayPass(error)
-      ? { kind: "broken" }
-      : { kind: "refused", ...upstream };
-  return { error, trouble, bytes };
-}

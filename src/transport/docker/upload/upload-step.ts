@@ -1,12 +1,22 @@
 // What becomes of an upload whose request did not do what it should: decisions only.
 
+import type { CopyError } from "../../../errors.ts";
 import { parseCount } from "../content-range.ts";
 import { isSessionLost } from "../failure-class.ts";
+import { mayPass } from "../next-try.ts";
 
 /** `broken`: nobody knows how much came; `refused`: the registry has said no. */
 export type Trouble =
   | { readonly kind: "broken" }
   | { readonly kind: "refused"; readonly status: number; readonly code?: string | undefined };
+
+/** Whether an answer that was not hoped for is a no. */
+export function troubleIn(refusal: CopyError): Trouble {
+  const { upstream } = refusal.context;
+  return upstream === undefined || mayPass(refusal)
+    ? { kind: "broken" }
+    : { kind: "refused", ...upstream };
+}
 
 export interface UploadState {
   /** What the source has given already can be had again. */

@@ -85,6 +85,81 @@ for (const [what, bytes, headers, expected] of TYPES)
     }
   });
 
+/** A host of which `v1` names the docker image, as it says; what it serves for the tag and for that digest. */
+async function readServed(
+  t: TestContext,
+  said: Digest,
+  byTag: Buffer,
+  byDigest: RequestListener | undefined,
+): Promise<{ readonly manifest: Promise<RawManifest>; readonly asked: () => readonly string[] }> {
+  const path = (ref: string) => `/v2/a/manifests/${ref}`;
+  const headers = { "content-type": SCHEMA2, "docker-content-digest": said };
+  const host = await startHost(t, {
+    [path("v1")]: serving(byTag, headers),
+    ...(byDigest && { [path(said)]: byDigest }),
+  });
+  const registries = registriesFor(t);
+  const source = await openSource(`${host.address}/a:v1`, { registries });
+  const asked = () => host.requests.map(({ url = "" }) => url.slice(path("").length));
+  return { manifest: source.getManifest(undefined, never), asked };
+}
+
+const type = { "content-type": SCHEMA2 };
+const damaged = Buffer.from(docker.manifest.bytes.toString().replace("config", "comfig"));
+const answering =
+  (status: number): RequestListener =>
+  (_, response) =>
+    response.writeHead(status).end();
+
+test("a manifest that is damaged on its way is read again, by the digest that the tag is said to name", async (t) => {
+  const right = serving(docker.manifest.bytes, type);
+  const { manifest, asked } = await readServed(t, docker.digest, damaged, right);
+  assert.deepEqual(await manifest, docker.manifest);
+  assert.deepEqual(asked(), ["v1", docker.digest]);
+});
+
+test("a registry that converts what a tag names, and says what it was, gives what it was", async (t) => {
+  const right = serving(docker.manifest.bytes, type);
+  const other = makeImage({ mediaTypes: "docker", seed: "converted" });
+  const { manifest } = await readServed(t, docker.digest, other.manifest.bytes, right);
+  assert.deepEqual(await manifest, docker.manifest);
+});
+
+test("a manifest that is damaged in the registry is an error", async (t) => {
+  const wrong = serving(damaged, type);
+  const { manifest, asked } = await readServed(t, docker.digest, damaged, wrong);
+  await assert.rejects(manifest, { code: "digest_mismatch" });
+  assert.deepEqual(asked(), ["v1", docker.digest]);
+});
+
+for (const status of [403, 404, 400])
+  test(`where a registry names a digest that it does not have (${status}), what it serves is the image`, async (t) => {
+    const { manifest, asked } = await readServed(
+      t,
+      oci.digest,
+      docker.manifest.bytes,
+      answering(status),
+    );
+    assert.deepEqual(await manifest, docker.manifest);
+    assert.deepEqual(asked(), ["v1", oci.digest]);
+  });
+
+test("where it cannot be asked whether it has the digest, nobody knows what the image is", async (t) => {
+  const { manifest } = await readServed(t, oci.digest, docker.manifest.bytes, answering(503));
+  await assert.rejects(manifest, { code: "registry_unavailable" });
+});
+
+for (const [what, said] of [
+  ["the same", docker.digest],
+  ["the same by another algorithm", digestOf(docker.manifest.bytes, "sha512")],
+  ["no digest", "nonsense" as Digest],
+] as const)
+  test(`a header that says ${what} costs no second request`, async (t) => {
+    const { manifest, asked } = await readServed(t, said, docker.manifest.bytes, undefined);
+    assert.deepEqual(await manifest, docker.manifest);
+    assert.deepEqual(asked(), ["v1"]);
+  });
+
 test("a header that lies about the digest is not believed", async (t) => {
   const lie = { "content-type": SCHEMA2, "docker-content-digest": oci.digest };
   assert.deepEqual(await readFrom(t, docker.manifest.bytes, lie), docker.manifest);

@@ -3,13 +3,14 @@ import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { PullSource } from "../../host/registries-conf.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
-import { algorithmOf, type Digest } from "../../image/digest.ts";
+import { algorithmOf, parseDigest, type Digest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
 import { formatReference } from "../../image/reference.ts";
 import type { DockerName, DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { orForeign } from "../foreign.ts";
+import { headerOf } from "./answer.ts";
 import { isEncoded } from "./blob-part.ts";
 import { BlobReader, IDENTITY } from "./blob-reader.ts";
 import { withCredentials } from "./auth/credentials.ts";
@@ -70,12 +71,11 @@ class DockerSource implements Source {
   }
 
   getManifest(instance: Digest | undefined, signal: AbortSignal): Promise<RawManifest> {
-    if (instance !== undefined) return this.#readManifest(instance, instance, signal);
-    this.#top ??= this.#readManifest(
-      this.#pinned ?? this.#reference.tag ?? "latest",
-      this.#pinned,
-      signal,
-    );
+    if (instance !== undefined) return this.#readNamed(instance, signal);
+    this.#top ??=
+      this.#pinned === undefined
+        ? this.#readTagged(this.#reference.tag ?? "latest", signal)
+        : this.#readNamed(this.#pinned, signal);
     return this.#top;
   }
 
@@ -97,11 +97,34 @@ class DockerSource implements Source {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #readManifest(
-    ref: string,
-    digest: Digest | undefined,
-    signal: AbortSignal,
-  ): Promise<RawManifest> {
+  /**
+   * What a tag names. The registry says which digest that is, and where the bytes have another one it is asked for that: they were damaged
+   * on their way, or converted for us. Some say a digest that they do not have (kaniko#298, for which crane never looks at it): then the
+   * bytes are all there is.
+   */
+  async #readTagged(tag: string, signal: AbortSignal): Promise<RawManifest> {
+    const { manifest, said } = await this.#read(tag, undefined, signal);
+    if (said === undefined || said === manifestDigest(manifest, algorithmOf(said))) return manifest;
+    return this.#readNamed(said, signal).catch((error: unknown) => {
+      const isRefused = error instanceof CopyError && error.context.upstream !== undefined;
+      if (isRefused && !error.retryable) return manifest;
+      throw error;
+    });
+  }
+
+  async #readNamed(digest: Digest, signal: AbortSignal): Promise<RawManifest> {
+    const { manifest, blame } = await this.#read(digest, digest, signal);
+    const actual = manifestDigest(manifest, algorithmOf(digest));
+    if (actual === digest) return manifest;
+    throw new CopyError(
+      "digest_mismatch",
+      `the manifest's digest is ${actual}, not ${digest}`,
+      blame,
+    );
+  }
+
+  /** `said`: which digest the registry says that it has. */
+  async #read(ref: string, digest: Digest | undefined, signal: AbortSignal) {
     const out: Outgoing = {
       method: "GET",
       to: this.#path("manifests", ref),
@@ -125,15 +148,9 @@ class DockerSource implements Source {
         `${this.#client.registry} encodes the manifest, which was not asked for`,
         context,
       );
-    const manifest = { bytes: reply.body, mediaType: servedType(reply) };
-    const actual = digest && manifestDigest(manifest, algorithmOf(digest));
-    if (actual !== digest)
-      throw new CopyError(
-        "digest_mismatch",
-        `the manifest's digest is ${actual}, not ${digest}`,
-        context,
-      );
-    return manifest;
+    const manifest: RawManifest = { bytes: reply.body, mediaType: servedType(reply) };
+    const said = parseDigest(headerOf(reply.headers, "docker-content-digest"));
+    return { manifest, said, blame: context };
   }
 
   /** The request is sent only when it is poured: whoever does not holds no connection, and an upload's POST need not wait for it. */

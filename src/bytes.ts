@@ -29,6 +29,16 @@ export const fromBuffer = (buffer: Buffer): Bytes => ({
   },
 });
 
+/** All of it in one buffer: for content that is known to be small. */
+export async function collect(content: Bytes, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await content.pour((chunk, release) => {
+    chunks.push(Buffer.from(chunk));
+    release();
+  }, signal);
+  return Buffer.concat(chunks);
+}
+
 /** Content that is under way already, held at its first bytes. Disposing of it ends it where nobody has poured it. */
 export interface Peeked extends AsyncDisposable {
   /** At least as many as were asked for, or all there are. */

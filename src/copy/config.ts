@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import { collect } from "../bytes.ts";
 import { CopyError } from "../errors.ts";
 import type { Descriptor } from "../image/blob-info.ts";
 import { blamed, blameSource } from "./blame.ts";
@@ -24,13 +24,4 @@ export async function getConfig(
   const { content } = await blamed(at, signal, () => source.getBlob(config, signal));
   const verified = verify(config)(blameSource(at)({ content, info: config }));
   return collect(verified.content, signal);
-}
-
-async function collect(content: Bytes, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  await content.pour((chunk, release) => {
-    chunks.push(Buffer.from(chunk));
-    release();
-  }, signal);
-  return Buffer.concat(chunks);
 }

@@ -1,11 +1,11 @@
 // A blob that comes in, and what it is called then.
 
-import { createHash } from "node:crypto";
 import type { Bytes } from "../bytes.ts";
 import type { BlobStream } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
-import type { Descriptor } from "../image/blob-info.ts";
+import type { BlobInfo, Descriptor } from "../image/blob-info.ts";
 import type { Digest } from "../image/digest.ts";
+import { digesting } from "../image/digesting.ts";
 
 export interface Arriving {
   readonly content: Bytes;
@@ -15,24 +15,17 @@ export interface Arriving {
 
 /** The blob's digest is believed, the pipeline has checked it; where the bytes were changed it is computed (SHA-256). */
 export function arriving({ content, info }: BlobStream): Arriving {
-  const hash = info.digest === undefined ? createHash("sha256") : undefined;
-  let digest = info.digest;
-  return {
-    content: {
-      pour: (sink, signal) =>
-        content.pour((chunk, release) => {
-          hash?.update(chunk);
-          sink(chunk, release);
-        }, signal),
-    },
-    descriptor: (size) => {
-      digest ??= `sha256:${hash?.digest("hex") ?? ""}` as Digest;
-      if (info.size === undefined || info.size === size) return { ...info, digest, size };
-      throw new CopyError(
-        "size_mismatch",
-        `the blob ${digest} has ${size} bytes, its manifest says ${info.size}`,
-        { side: "source", phase: "blob", digest },
-      );
-    },
-  };
+  const { digest } = info;
+  if (digest !== undefined) return { content, descriptor: (size) => described(info, digest, size) };
+  const seen = digesting(content);
+  return { content: seen.content, descriptor: (size) => described(info, seen.digest(), size) };
+}
+
+function described(info: BlobInfo, digest: Digest, size: number): Descriptor {
+  if (info.size === undefined || info.size === size) return { ...info, digest, size };
+  throw new CopyError(
+    "size_mismatch",
+    `the blob ${digest} has ${size} bytes, its manifest says ${info.size}`,
+    { side: "source", phase: "blob", digest },
+  );
 }

@@ -1,11 +1,11 @@
 // Layers in files as an image (semantics 7.9): `tarball:` is a source only. The manifest and the config are made here, and are those that
 // skopeo makes of the same files.
 
-import { createHash } from "node:crypto";
 import { fromBuffer, type Bytes } from "../bytes.ts";
 import type { Source } from "../copy/interfaces.ts";
 import { CopyError } from "../errors.ts";
 import { algorithmOf, digestOf, type Digest } from "../image/digest.ts";
+import { digesting } from "../image/digesting.ts";
 import { manifestDigest } from "../image/manifest/manifest.ts";
 import type { Platform } from "../image/platform.ts";
 import { OCI_LAYER } from "../image/media-types.ts";
@@ -84,16 +84,9 @@ async function measured(
   content: Bytes,
   signal: AbortSignal,
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
-  const hash = createHash("sha256");
-  const hashed: Bytes = {
-    pour: (sink, stop) =>
-      content.pour((chunk, release) => {
-        hash.update(chunk);
-        sink(chunk, release);
-      }, stop),
-  };
-  const size = await lengthOf(hashed, signal);
-  return { digest: `sha256:${hash.digest("hex")}`, size };
+  const seen = digesting(content);
+  const size = await lengthOf(seen.content, signal);
+  return { digest: seen.digest(), size };
 }
 
 /** What the image is said to run on: what the client says, else this machine's. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { peek, type Bytes } from "../../src/bytes.ts";
-import { digesting } from "../../src/copy/pipeline/digesting.ts";
+import { digesting } from "../../src/image/digesting.ts";
 import { sniffing } from "../../src/copy/pipeline/sniffing.ts";
 import { tee } from "../../src/copy/pipeline/tee.ts";
 import { digestOf } from "../../src/image/digest.ts";

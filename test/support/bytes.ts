@@ -1,6 +1,6 @@
 // Bytes for tests: made in pieces, and put together again.
 
-import type { Bytes } from "../../src/bytes.ts";
+import { collect as collectBytes, type Bytes } from "../../src/bytes.ts";
 
 export const never = new AbortController().signal;
 
@@ -16,11 +16,5 @@ export const inPieces = (data: Buffer, size: number): Bytes => ({
 });
 
 /** Everything in one Buffer. */
-export async function collect(content: Bytes, signal = never): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  await content.pour((chunk, release) => {
-    chunks.push(Buffer.from(chunk));
-    release();
-  }, signal);
-  return Buffer.concat(chunks);
-}
+export const collect = (content: Bytes, signal = never): Promise<Buffer> =>
+  collectBytes(content, signal);

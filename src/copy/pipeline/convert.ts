@@ -3,8 +3,8 @@ import { compress } from "../../compression/compress.ts";
 import { decompress } from "../../compression/decompress.ts";
 import type { Compression } from "../../image/compression.ts";
 import type { Digest } from "../../image/digest.ts";
+import { digesting } from "../../image/digesting.ts";
 import type { Conversion } from "../layers.ts";
-import { digesting } from "./digesting.ts";
 import { tee } from "./tee.ts";
 
 /** Content on its way through a conversion; what it tells can be asked for when it has been poured. */

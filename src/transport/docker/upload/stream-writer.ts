@@ -1,11 +1,11 @@
 // A blob of which neither digest nor size are known before it has passed: PATCH with all of it, or in pieces, then a PUT that says its digest.
 
-import { createHash } from "node:crypto";
-import type { Bytes } from "../../../bytes.ts";
+import { collect, type Bytes } from "../../../bytes.ts";
 import type { BlobStream } from "../../../copy/interfaces.ts";
 import { CopyError } from "../../../errors.ts";
 import type { Descriptor } from "../../../image/blob-info.ts";
 import type { Digest } from "../../../image/digest.ts";
+import { digesting } from "../../../image/digesting.ts";
 import type { Reply } from "../answer.ts";
 import { mayPass } from "../next-try.ts";
 import { Relay } from "./relay.ts";
@@ -31,7 +31,7 @@ export async function putStream(
     if (!isTaken(reply)) throw requests.refusal(reply, info.digest);
     session = { ...session, ...requests.next(reply, info.digest) };
   };
-  const measured = measure(content);
+  const measured = digesting(content);
   try {
     const piece = pieceOf(info.size, ways.needs, session.leastBytes);
     if (piece === undefined) await patch(measured.content, {});
@@ -56,7 +56,7 @@ async function inPieces(
 ): Promise<void> {
   await using relay = new Relay(content, signal);
   for (let at = 0; ;) {
-    const body = await collected(relay.take(piece), signal);
+    const body = await collect(relay.take(piece), signal);
     if (body.length < piece) await relay.ended();
     if (body.length === 0) return;
     await patch(body, {
@@ -66,15 +66,6 @@ async function inPieces(
     at += body.length;
     if (body.length < piece) return;
   }
-}
-
-async function collected(content: Bytes, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  await content.pour((chunk, release) => {
-    chunks.push(Buffer.from(chunk));
-    release();
-  }, signal);
-  return Buffer.concat(chunks);
 }
 
 /** Where the answer got lost, the blob itself tells. */
@@ -102,22 +93,4 @@ function withLess(error: unknown, { needs, learn }: Ways): unknown {
   learn(less);
   const { message, context } = error;
   return new CopyError("registry_unavailable", message, context, error);
-}
-
-function measure(content: Bytes) {
-  const hash = createHash("sha256");
-  let size = 0;
-  const measured: Bytes = {
-    pour: (sink, signal) =>
-      content.pour((chunk, release) => {
-        hash.update(chunk);
-        size += chunk.length;
-        sink(chunk, release);
-      }, signal),
-  };
-  return {
-    content: measured,
-    size: () => size,
-    digest: (): Digest => `sha256:${hash.digest("hex")}`,
-  };
 }

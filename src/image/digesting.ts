@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Bytes } from "../../bytes.ts";
-import type { Digest } from "../../image/digest.ts";
+import type { Bytes } from "../bytes.ts";
+import type { Digest } from "./digest.ts";
 
 /** The same content; once it has been poured, `digest` and `size` tell what it was. */
 export function digesting(content: Bytes): {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeImage } from "../support/images.ts";
-import { missing, startDockerRegistry } from "../support/peers.ts";
+import { missing, missingNew, startCraneRegistry, startDockerRegistry } from "../support/peers.ts";
 import { startRegistry } from "../support/registry.ts";
 import { copyOverBreaks, pushTo } from "./breaks.ts";
 
@@ -42,3 +42,20 @@ test("a real registry is no different", { skip: missing("docker-registry") }, as
   const { reading, writing } = report.breaks;
   assert.ok(report.readAgain <= 64 * KIB * (reading + writing), JSON.stringify(report));
 });
+
+/** go-containerregistry's registry: it answers `Range`, but no question after an upload, which begins anew each time. */
+test(
+  "another real registry is read on from where it broke off",
+  { skip: missingNew("crane") },
+  async () => {
+    await using from = await startCraneRegistry();
+    await using to = await startRegistry({ quirks: ["relative-location"] });
+    await pushTo(from.host, image);
+    const breaks = { reading: 8, writing: 0 };
+    const report = await copyOverBreaks({ ...usual, from: from.host, to: to.host, breaks });
+    assert.deepEqual(report.failures, []);
+    const { reading } = report.breaks;
+    assert.ok(reading > 4, JSON.stringify(report));
+    assert.ok(report.readAgain <= 64 * KIB * reading, JSON.stringify(report));
+  },
+);

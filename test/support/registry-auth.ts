@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Refusal } from "./registry-content.ts";
-import type { Quirk } from "./registry-http.ts";
+import type { Quirk } from "./registry-quirks.ts";
 
 export type RegistryAuth =
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
@@ -45,8 +45,10 @@ export class Gate {
   readonly #realm: () => string;
   readonly #quirks: ReadonlySet<Quirk>;
   readonly #tokens = new Map<string, Token>();
+  readonly #bytesPerScope: number;
 
   constructor(auth: RegistryAuth | undefined, realm: () => string, quirks: ReadonlySet<Quirk>) {
+    this.#bytesPerScope = [...quirks].includes("small-headers") ? 1000 : 0;
     this.#quirks = quirks;
     this.#auth = auth;
     this.#realm = realm;
@@ -94,14 +96,16 @@ export class Gate {
     const known = this.#isKnown(auth, method, parameters, authorization);
     const access = new Set<string>();
     const asked = parameters.getAll("scope").flatMap((text) => text.split(" "));
-    const scopes = asked.length > 1 && this.#quirks.has("one-scope") ? asked.slice(0, 1) : asked;
+    const scopes = asked.length > 1 && this.#quirks.has("one-scope") ? asked.slice(-1) : asked;
+    if (asked.some((scope) => actionsOf(scope).includes("delete")))
+      if (this.#quirks.has("no-delete-scope")) throw new Refusal(400, "INVALID_REQUEST");
     for (const scope of scopes) {
-      const [, repository, actions] = scope.split(":") as [string, string, string?];
-      for (const action of actions?.split(",") ?? [])
+      const repository = scope.split(":")[1] ?? "";
+      for (const action of actionsOf(scope).filter((each) => this.#mayBeGiven(each)))
         if (known || (auth.anonymousPull === true && action === "pull"))
           access.add(`${repository}:${action}`);
     }
-    const text = `token-${randomUUID()}`;
+    const text = `token-${randomUUID()}${"+".repeat(this.#bytesPerScope * scopes.length)}`;
     const expiresIn = auth.expiresIn ?? 300;
     const now = Date.now();
     this.#tokens.set(text, { access, scopes, expires: now + expiresIn * 1000 });
@@ -112,6 +116,10 @@ export class Gate {
         issued_at: new Date(now + auth.clockSkew * 1000).toISOString(),
       }),
     };
+  }
+
+  #mayBeGiven(action: string): boolean {
+    return action !== "delete" || !this.#quirks.has("no-cancel");
   }
 
   #isKnown(
@@ -133,6 +141,9 @@ export class Gate {
     throw new Refusal(401, "UNAUTHORIZED", "incorrect username or password");
   }
 }
+
+/** `pull` and `push` of `repository:a/b:pull,push`. */
+const actionsOf = (scope: string): readonly string[] => scope.split(":")[2]?.split(",") ?? [];
 
 const basic = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;

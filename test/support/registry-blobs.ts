@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Refusal } from "./registry-content.ts";
-import type { Quirk } from "./registry-http.ts";
+import type { Quirk } from "./registry-quirks.ts";
 
 export interface BlobFault {
   /** The connection ends in good order after so many bytes. */
@@ -102,9 +102,11 @@ export async function serveBlob(serving: Serving): Promise<void> {
 /** The part that is asked for, or what the quirks make of it; sets the head of the answer. */
 function partOf({ request, response, bytes: whole, quirks = NONE }: Serving): Buffer {
   const { length } = whole;
-  const { from, to = length } = quirks.has("ignores-range")
-    ? {}
-    : rangeIn(request.headers.range, length);
+  const { range } = request.headers;
+  const isIgnored = range !== undefined && quirks.has("ignores-range");
+  if (range?.endsWith("-") && quirks.has("closed-ranges"))
+    throw new Refusal(416, "BLOB_UNKNOWN", "We don't understand your Range");
+  const { from, to = length } = isIgnored ? {} : rangeIn(range, length);
   response.statusCode = from === undefined ? 200 : 206;
   if (quirks.has("other-etag")) response.setHeader("ETag", `"${from === undefined}"`);
   if (from === undefined) return whole;

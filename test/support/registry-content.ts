@@ -55,6 +55,11 @@ export class Content {
     this.#repository(repository).blobs.add(digest);
   }
 
+  /** A repository without anything in it. */
+  makeRepository(name: string): void {
+    this.#repository(name);
+  }
+
   mount(from: string, to: string, digest: string): boolean {
     if (this.blob(from, digest) === undefined) return false;
     this.#repository(to).blobs.add(digest as Digest);
@@ -173,7 +178,7 @@ interface Document {
   readonly fsLayers?: readonly { readonly blobSum: string }[];
 }
 
-function parseDocument(bytes: Buffer): Document {
+export function parseDocument(bytes: Buffer): Document {
   try {
     return JSON.parse(bytes.toString()) as Document;
   } catch {
@@ -189,8 +194,10 @@ export function disguised(refusal: Refusal, quirks: ReadonlySet<string>): Refusa
   return quirks.has("unknown-for-missing") ? new Refusal(404, "UNKNOWN", "not found") : refusal;
 }
 
-/** Throws where an OCI manifest does not say its own type, and must. */
+/** Throws where a type is not known, or where an OCI manifest does not say its own type, and must. */
 export function checkType({ bytes, mediaType }: RawManifest, quirks: ReadonlySet<string>): void {
+  if (mediaType.includes(".oci.") && quirks.has("no-oci"))
+    throw new Refusal(415, "MANIFEST_INVALID", "manifest type is not supported");
   const isSilent =
     mediaType === OCI_MANIFEST &&
     !bytes.includes('"mediaType":"application/vnd.oci.image.manifest');

@@ -4,63 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Need } from "./registry-auth.ts";
 import type { BlobFault } from "./registry-blobs.ts";
 import { Refusal } from "./registry-content.ts";
-
-export type Quirk =
-  /** Tokens are for the first scope of those that are asked for (GitLab). */
-  | "one-scope"
-  /** 403 for what is not there (GitLab, Artifactory). */
-  | "hides-missing"
-  /** What is not there is `UNKNOWN`, with the reason in words (Harbor). */
-  | "unknown-for-missing"
-  /** An OCI manifest must say its own type (ECR). */
-  | "wants-media-type"
-  /** No Location when a manifest was stored (ECR). */
-  | "no-manifest-location"
-  /** Uploads go on outside of /v2/ (GAR). */
-  | "odd-upload-location"
-  /** Upload locations are paths, not URLs. */
-  | "relative-location"
-  | "no-docker-content-digest"
-  /** Blobs are served by the other origin. */
-  | "redirect-blobs"
-  /** Uploads go to the other origin. */
-  | "uploads-elsewhere"
-  /** A mount is answered with an upload session. */
-  | "no-mount"
-  /** Blobs come without Content-Length. */
-  | "no-content-length"
-  /** Content types have parameters. */
-  | "content-type-parameters"
-  /** There is no referrers API. */
-  | "no-referrers"
-  /** There is none, but the registry says that it has taken note of a subject (ECR). */
-  | "subject-without-referrers"
-  /** The other origin is asked for referrers, and is busy (GHCR). */
-  | "referrers-elsewhere"
-  /** The tag `sha256-<hex>` is taken for the digest (GitLab). */
-  | "dash-is-digest"
-  /** Blobs come whole, whatever part was asked for. */
-  | "ignores-range"
-  /** A part begins a byte early, or belongs to a blob of another size, and says so. */
-  | "wrong-part"
-  | "wrong-total"
-  /** Parts come as multipart/byteranges. */
-  | "multipart"
-  /** A part is of other content, and has another ETag or none. */
-  | "other-content"
-  | "other-etag"
-  /** An upload whose request broke off is unknown from then on (distribution: its state's offset does not fit any more). */
-  | "loses-uploads"
-  /** Nobody can ask how far an upload is (go-containerregistry's registry). */
-  | "no-upload-status"
-  /** An upload is said to have a byte less than it has, and nobody checks where a chunk belongs. */
-  | "miscounts-uploads"
-  /** PATCH is answered with 201 (ECR). */
-  | "patch-created"
-  /** No request may bring more than 4 MiB of a blob (GHCR). */
-  | "small-chunks"
-  /** Chunks must have 5 MiB, but for the last. */
-  | "large-chunks";
+import type { Quirk } from "./registry-quirks.ts";
 
 export type Kind = "base" | "manifests" | "blobs" | "uploads" | "tags" | "token" | "referrers";
 
@@ -158,19 +102,8 @@ export interface Exchange extends Route {
   readonly fault: Fault | undefined;
 }
 
-/** Counts how often each was acted by: a test that claims a quirk must have met it. */
-export class QuirkSet extends Set<Quirk> {
-  readonly met = new Map<Quirk, number>();
-
-  override has(quirk: Quirk): boolean {
-    const is = super.has(quirk);
-    if (is) this.met.set(quirk, (this.met.get(quirk) ?? 0) + 1);
-    return is;
-  }
-}
-
 export function routeOf(given: string): Route | undefined {
-  const path = given.replace(/^\/odd-uploads\//, "/v2/");
+  const path = given.replace(/^\/odd-(uploads|blobs)\//, "/v2/");
   if (path === "/token") return { kind: "token", repository: "", ref: "" };
   if (path === "/v2/" || path === "/v2") return { kind: "base", repository: "", ref: "" };
   const [, uploadsOf, id] = /^\/v2\/(.+)\/blobs\/uploads\/([^/]*)$/.exec(path) ?? [];
@@ -183,8 +116,14 @@ export function routeOf(given: string): Route | undefined {
   return { kind: kind as Kind, repository, ref: ref as string };
 }
 
-export function needOf(method: string, { kind, repository }: Route): Need | undefined {
+export function needOf(
+  method: string,
+  { kind, repository }: Route,
+  quirks: ReadonlySet<Quirk>,
+): Need | undefined {
   if (kind === "base") return undefined;
+  if (kind === "uploads" && method === "DELETE" && quirks.has("no-cancel"))
+    return { repository, action: "delete" };
   const reads = method === "GET" || method === "HEAD";
   if (reads && kind !== "uploads") return { repository, action: "pull" };
   return { repository, action: method === "DELETE" && kind !== "uploads" ? "delete" : "push" };
@@ -218,4 +157,12 @@ export async function bodyOf(request: IncomingMessage, limit: number): Promise<B
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+export function setDigest(
+  response: ServerResponse,
+  digest: string,
+  quirks: ReadonlySet<Quirk>,
+): void {
+  if (!quirks.has("no-docker-content-digest")) response.setHeader("Docker-Content-Digest", digest);
 }

@@ -2,7 +2,8 @@
 // where the real limit is large.
 
 import type { RegistryAuth } from "./registry-auth.ts";
-import type { Fault, Kind, Quirk } from "./registry-http.ts";
+import type { Fault, Kind } from "./registry-http.ts";
+import type { Quirk } from "./registry-quirks.ts";
 
 export interface Profile {
   readonly registry: string;

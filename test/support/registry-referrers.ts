@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import type { Digest } from "../../src/image/digest.ts";
 import { OCI_INDEX } from "../../src/image/media-types.ts";
 import type { StoredManifest } from "./registry-content.ts";
-import type { Quirk } from "./registry-http.ts";
+import type { Quirk } from "./registry-quirks.ts";
 
 type Quirks = ReadonlySet<Quirk>;
 
@@ -29,37 +29,58 @@ const documentOf = ({ bytes }: StoredManifest): Document =>
 export const subjectOf = (manifest: StoredManifest): string | undefined =>
   documentOf(manifest).subject?.digest;
 
-/** Descriptors of what refers to a digest, in the order of their digests, so that pages fit together. */
-function referrersOf(manifests: readonly StoredManifest[], subject: string): readonly object[] {
-  return manifests
-    .filter((manifest) => subjectOf(manifest) === subject)
-    .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
-    .map((manifest) => {
-      const { artifactType, config, annotations } = documentOf(manifest);
-      const { mediaType, digest, bytes } = manifest;
-      return {
-        mediaType,
-        digest,
-        size: bytes.length,
-        artifactType: artifactType || config?.mediaType,
-        annotations,
-      };
-    });
+/** What is listed of what refers to a manifest. */
+export interface Listed {
+  readonly digest: Digest;
+  readonly artifactType?: string | undefined;
+}
+
+export class ReferrerLists {
+  readonly #quirks: Quirks;
+  /** By subject: what was listed first. */
+  readonly #old = new Map<string, readonly Listed[]>();
+
+  constructor(quirks: Quirks) {
+    this.#quirks = quirks;
+  }
+
+  /** In the order of their digests, so that pages fit together. */
+  of(repository: string, subject: string, manifests: readonly StoredManifest[]): readonly Listed[] {
+    const name = `${repository}@${subject}`;
+    const old = this.#old.get(name);
+    if (old !== undefined && this.#quirks.has("old-referrers")) return old;
+    const listed = manifests
+      .filter((manifest) => subjectOf(manifest) === subject)
+      .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
+      .map((manifest) => this.#entryOf(manifest));
+    this.#old.set(name, listed);
+    return listed;
+  }
+
+  #entryOf(manifest: StoredManifest): Listed {
+    const { artifactType, config, annotations } = documentOf(manifest);
+    const { mediaType, digest, bytes } = manifest;
+    const more = this.#quirks.has("wrong-referrer-sizes") ? 1_000 : 0;
+    const size = bytes.length + more;
+    return Object.assign(
+      { mediaType, digest, size },
+      { artifactType: artifactType || config?.mediaType, annotations },
+    );
+  }
 }
 
 /** One page of the list, filtered if the client wishes so. */
 export function answerReferrers(
   response: ServerResponse,
   url: URL,
-  manifests: readonly StoredManifest[],
-  subject: string,
+  listed: readonly Listed[],
   perPage: number,
 ): void {
   const filter = url.searchParams.get("artifactType");
   const last = url.searchParams.get("last") ?? "";
-  const left = (
-    referrersOf(manifests, subject) as readonly { digest: Digest; artifactType?: string }[]
-  ).filter((r) => r.digest > last && (filter === null || r.artifactType === filter));
+  const left = listed.filter(
+    (each) => each.digest > last && (filter === null || each.artifactType === filter),
+  );
   const page = left.slice(0, perPage);
   if (filter !== null) response.setHeader("OCI-Filters-Applied", "artifactType");
   const next = new URLSearchParams(url.searchParams);

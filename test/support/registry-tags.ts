@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { serveBlob, type BlobFault } from "./registry-blobs.ts";
 import { Refusal } from "./registry-content.ts";
+import type { Quirk } from "./registry-quirks.ts";
 
 interface Asked {
   readonly request: IncomingMessage;
@@ -17,8 +18,11 @@ export async function answerTags(
   { request, response, url, repository, fault }: Asked,
   all: readonly string[] | undefined,
   perPage: number | undefined,
+  quirks: ReadonlySet<Quirk>,
 ): Promise<void> {
   if (all === undefined) throw new Refusal(404, "NAME_UNKNOWN");
+  if (Number(url.searchParams.get("n") ?? 0) > 1_000 && quirks.has("small-pages"))
+    throw new Refusal(400, "UNSUPPORTED", "no more than 1000 at once");
   const last = url.searchParams.get("last");
   const left = last === null ? all : all.filter((tag) => tag > last);
   const size = url.searchParams.get("n") ?? perPage ?? left.length;

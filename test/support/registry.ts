@@ -14,7 +14,7 @@ import type { Digest } from "../../src/image/digest.ts";
 import type { TestImage, TestList } from "./images.ts";
 import { Gate, type RegistryAuth } from "./registry-auth.ts";
 import { serveBlob, Traffic } from "./registry-blobs.ts";
-import { checkType, Content, disguised, Refusal, type StoredManifest } from "./registry-content.ts";
+import { Content, disguised, Refusal, type StoredManifest } from "./registry-content.ts";
 import {
   answerFault,
   bodyOf,
@@ -24,18 +24,20 @@ import {
   routeOf,
   serverOptions,
   seenFrom,
+  setDigest,
   type Exchange,
   Faults,
   type Fault,
   type Kind,
-  QuirkSet,
-  type Quirk,
   type Route,
   type SeenRequest,
   type TlsFiles,
 } from "./registry-http.ts";
 import { Limits, type LimitOptions } from "./registry-limits.ts";
-import { answerReferrers, listsReferrers, notesSubjects, subjectOf } from "./registry-referrers.ts";
+import { QuirkSet, type Quirk } from "./registry-quirks.ts";
+import { answerManifest } from "./registry-manifests.ts";
+import { answerReferrers, listsReferrers, ReferrerLists } from "./registry-referrers.ts";
+import { checkHeaders, checkWish } from "./registry-refusals.ts";
 import { answerTags } from "./registry-tags.ts";
 import { answerUpload, baseOf, Uploads } from "./registry-uploads.ts";
 
@@ -71,6 +73,7 @@ export class TestRegistry implements AsyncDisposable {
   readonly #gate: Gate;
   readonly #uploads: Uploads;
   readonly #traffic: Traffic;
+  readonly #lists: ReferrerLists;
   readonly #faults = new Faults();
 
   constructor(options: RegistryOptions) {
@@ -96,6 +99,7 @@ export class TestRegistry implements AsyncDisposable {
       this.quirks,
     );
     this.#traffic = new Traffic(options.delayMs ?? 0, options.bytesPerSecond ?? Infinity);
+    this.#lists = new ReferrerLists(this.quirks);
     this.#uploads = new Uploads(this.content, this.#traffic, this.quirks);
   }
 
@@ -203,6 +207,7 @@ export class TestRegistry implements AsyncDisposable {
     try {
       if (route === undefined) throw new Refusal(404, "NOT_FOUND");
       if (log === this.requests) this.limits.check(request, response, method, route);
+      if (route.kind !== "token") checkHeaders(request, this.quirks);
       const mayPass = log === this.elsewhere || this.#authorize(request, response, method, route);
       if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
       const fault = this.#faults.next(`${method} ${kind}`);
@@ -228,12 +233,16 @@ export class TestRegistry implements AsyncDisposable {
     route: Route,
   ): boolean {
     if (route.kind === "token") return true;
-    const challenge = this.#gate.challenge(request.headers.authorization, needOf(method, route));
+    const challenge = this.#gate.challenge(
+      request.headers.authorization,
+      needOf(method, route, this.quirks),
+    );
     if (challenge) response.setHeader("WWW-Authenticate", challenge);
     return challenge === undefined;
   }
 
   async #answer(exchange: Exchange): Promise<void> {
+    checkWish(exchange, this.content, this.quirks);
     switch (exchange.kind) {
       case "base":
         return json(exchange.response, 200, {});
@@ -244,9 +253,10 @@ export class TestRegistry implements AsyncDisposable {
           exchange,
           this.content.tags(exchange.repository),
           this.#options.tagsPerPage,
+          this.quirks,
         );
       case "manifests":
-        return this.#answerManifest(exchange);
+        return answerManifest(exchange, this.content, this.quirks);
       case "blobs":
         return this.#answerBlob(exchange);
       case "uploads":
@@ -282,42 +292,9 @@ export class TestRegistry implements AsyncDisposable {
     const manifests = this.content.manifests(repository);
     if (manifests === undefined || !listsReferrers(this.quirks))
       throw new Refusal(404, "NOT_FOUND");
-    answerReferrers(response, url, manifests, ref, this.#options.referrersPerPage ?? Infinity);
-  }
-
-  async #answerManifest({
-    request,
-    response,
-    method,
-    repository,
-    ref,
-    fault,
-  }: Exchange): Promise<void> {
-    if (method === "PUT") {
-      const bytes = await bodyOf(request, 4 * 1024 * 1024);
-      const mediaType = (request.headers["content-type"] ?? "").split(";", 1)[0] as string;
-      checkType({ bytes, mediaType }, this.quirks);
-      const digest = this.content.putManifest(repository, ref, { bytes, mediaType });
-      this.#setDigest(response, digest);
-      const subject = subjectOf({ bytes, mediaType, digest });
-      if (subject !== undefined && notesSubjects(this.quirks))
-        response.setHeader("OCI-Subject", subject);
-      if (!this.quirks.has("no-manifest-location"))
-        response.setHeader("Location", `/v2/${repository}/manifests/${digest}`);
-      return void response.writeHead(201).end();
-    }
-    const dashed = this.quirks.has("dash-is-digest") ? ref.replace("sha256-", "sha256:") : ref;
-    const manifest = this.manifest(repository, ref) ?? this.manifest(repository, dashed);
-    if (manifest === undefined) throw new Refusal(404, "MANIFEST_UNKNOWN");
-    if (method === "DELETE") {
-      this.content.deleteManifest(repository, ref);
-      response.writeHead(202).end();
-      return;
-    }
-    this.#setDigest(response, manifest.digest);
-    const parameters = this.quirks.has("content-type-parameters") ? "; charset=utf-8" : "";
-    response.setHeader("Content-Type", manifest.mediaType + parameters);
-    await serveBlob({ request, response, bytes: manifest.bytes, fault });
+    const perPage = this.#options.referrersPerPage ?? Infinity;
+    const listed = this.#lists.of(repository, ref, manifests);
+    answerReferrers(response, url, listed, perPage);
   }
 
   async #answerBlob(exchange: Exchange): Promise<void> {
@@ -326,19 +303,24 @@ export class TestRegistry implements AsyncDisposable {
     if (method === "DELETE") {
       this.content.deleteBlob(repository, ref);
       response.writeHead(202).end();
-    } else if (method === "GET" && this.quirks.has("redirect-blobs")) {
-      response
-        .writeHead(307, {
-          Location: `${this.elsewhereUrl}${exchange.url.pathname}?signature=s3cret`,
-        })
-        .end();
-    } else await this.#serveBlob(exchange);
+      return;
+    }
+    const at = method === "GET" ? this.#redirectOf(exchange) : undefined;
+    if (at === undefined) await this.#serveBlob(exchange);
+    else response.writeHead(307, { Location: at }).end();
+  }
+
+  #redirectOf({ url: { pathname } }: Exchange): string | undefined {
+    if (this.quirks.has("redirect-blobs"))
+      return `${this.elsewhereUrl}${pathname}?signature=s3cret`;
+    if (!pathname.startsWith("/v2/") || !this.quirks.has("redirect-paths")) return undefined;
+    return pathname.replace("/v2/", "/odd-blobs/");
   }
 
   async #serveBlob({ request, response, repository, ref, fault }: Exchange): Promise<void> {
     const bytes = this.content.blob(repository, ref);
     if (bytes === undefined) throw new Refusal(404, "BLOB_UNKNOWN");
-    this.#setDigest(response, ref);
+    setDigest(response, ref, this.quirks);
     response.setHeader("ETag", `"${ref}"`);
     response.setHeader("Content-Type", "application/octet-stream");
     const unsized = this.quirks.has("no-content-length");
@@ -346,47 +328,29 @@ export class TestRegistry implements AsyncDisposable {
     await serveBlob({ request, response, bytes, fault, unsized, traffic, quirks });
   }
 
-  async #answerUpload({
-    request,
-    response,
-    method,
-    url,
-    repository,
-    ref,
-    fault,
-  }: Exchange): Promise<void> {
-    const { searchParams } = url;
-    const from = searchParams.get("from");
-    const mount = searchParams.get("mount");
-    const canMount =
-      method === "POST" && from !== null && mount !== null && !this.quirks.has("no-mount");
-    if (
-      canMount &&
-      this.#gate.mayPull(request.headers.authorization, from) &&
-      this.content.mount(from, repository, mount)
-    ) {
-      this.#setDigest(response, mount);
-      response.writeHead(201, { Location: `/v2/${repository}/blobs/${mount}` }).end();
+  async #answerUpload(exchange: Exchange): Promise<void> {
+    const { request, response, method, url, repository, ref, fault } = exchange;
+    const mounted = this.#mounts(exchange);
+    if (mounted !== undefined) {
+      setDigest(response, mounted, this.quirks);
+      response.writeHead(201, { Location: `/v2/${repository}/blobs/${mounted}` }).end();
       return;
     }
     const base = baseOf(this.quirks, this.url, this.elsewhereUrl);
-    const answer = await this.#uploads.handle({
-      request,
-      method,
-      repository,
-      id: ref,
-      digest: searchParams.get("digest"),
-      fault,
-    });
+    const answer = await this.#uploads.handle({ request, method, url, repository, id: ref, fault });
     if (answer === undefined) return;
     if (fault?.mute) return void response.destroy();
-    if (answer.digest !== undefined) this.#setDigest(response, answer.digest);
+    if (answer.digest !== undefined) setDigest(response, answer.digest, this.quirks);
     answerUpload(response, answer, base);
   }
 
-  #setDigest(response: ServerResponse, digest: string): void {
-    if (!this.quirks.has("no-docker-content-digest"))
-      response.setHeader("Docker-Content-Digest", digest);
+  /** The blob that is there now without its bytes having come. */
+  #mounts({ request, method, url: { searchParams }, repository }: Exchange): string | undefined {
+    const [from, mount] = [searchParams.get("from"), searchParams.get("mount")];
+    if (method !== "POST" || from === null || mount === null || this.quirks.has("no-mount"))
+      return undefined;
+    const isAllowed = this.#gate.mayPull(request.headers.authorization, from);
+    return isAllowed && this.content.mount(from, repository, mount) ? mount : undefined;
   }
 }
 

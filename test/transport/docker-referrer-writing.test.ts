@@ -9,7 +9,7 @@ import type { RawManifest } from "../../src/image/manifest/manifest.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { EMPTY_CONFIG, makeArtifact, SBOM } from "../support/artifacts.ts";
 import { makeImage, type TestImage } from "../support/images.ts";
-import type { Quirk } from "../support/registry-http.ts";
+import type { Quirk } from "../support/registry-quirks.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { never, openDestination, openSource, registriesFor, streamOf } from "./docker-setup.ts";
 

@@ -8,7 +8,8 @@ import { CopyError } from "../../src/errors.ts";
 import { collect } from "../support/bytes.ts";
 import { startHost } from "../support/host.ts";
 import { makeImage } from "../support/images.ts";
-import type { Fault, Quirk } from "../support/registry-http.ts";
+import type { Fault } from "../support/registry-http.ts";
+import type { Quirk } from "../support/registry-quirks.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { blobOf, never, openSource, readBlob, registriesFor } from "./docker-setup.ts";
 

@@ -8,7 +8,7 @@ import { writeSchema1 } from "../../src/image/manifest/schema1.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/image/media-types.ts";
 import { makeImage, makeList, seededBytes } from "../support/images.ts";
 import { until } from "../support/peers.ts";
-import type { Quirk } from "../support/registry-http.ts";
+import type { Quirk } from "../support/registry-quirks.ts";
 import { startRegistry } from "../support/registry.ts";
 import {
   never,

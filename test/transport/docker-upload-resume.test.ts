@@ -8,7 +8,7 @@ import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { inPieces } from "../support/bytes.ts";
 import { seededBytes } from "../support/images.ts";
-import type { Fault, Quirk } from "../support/registry-http.ts";
+import type { Fault } from "../support/registry-http.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { never, openDestination, registriesFor } from "./docker-setup.ts";
 
@@ -157,25 +157,6 @@ for (const code of ["size_mismatch", "destination_unauthorized"] as const)
     assert.deepEqual([registry.openUploads, left.size], [0, 0]);
   });
 
-const ANEW: readonly (readonly [Quirk, readonly string[]])[] = [
-  ["loses-uploads", ["POST", "PUT", "GET", "POST", "PUT"]],
-  ["no-upload-status", ["POST", "PUT", "GET", "DELETE", "POST", "PUT"]],
-  ["miscounts-uploads", ["POST", "PUT", "GET", "PATCH", "PUT", "DELETE", "POST", "PUT"]],
-];
-for (const [quirk, expected] of ANEW)
-  test(`where the registry ${quirk}, the blob is sent anew`, async (t) => {
-    await using registry = await startRegistry({ quirks: [quirk] });
-    registry.fail("PUT uploads", { reset: 5 * MIB, times: 1 });
-    const { blob, repeated } = blobToSend();
-    await (await open(t, registry)).putBlob(blob, never);
-    assert.ok(registry.blob("a", info.digest)?.equals(bytes));
-    assert.deepEqual(
-      uploadsTo(registry).map((what) => what.split(" ")[0]),
-      expected,
-    );
-    assert.equal(repeated.at(-1)?.from, 0);
-  });
-
 for (const [status, code, given] of [
   [404, "X", 0],
   [410, "X", 0],
@@ -281,29 +262,6 @@ test("what fails at the source while it is read again is the source's failure", 
     failure,
   );
 });
-
-const PIECES: readonly (readonly [string, readonly Quirk[], Fault | undefined, number])[] = [
-  ["a proxy lets no more pass", [], { status: 413, times: 1 }, 4 * MIB],
-  ["the registry takes no more", ["small-chunks"], undefined, 4 * MIB],
-  ["the registry wants more at a time", ["large-chunks"], { status: 416, times: 1 }, 5 * MIB],
-  ["it says 201 for each", ["patch-created", "small-chunks"], undefined, 4 * MIB],
-];
-for (const [what, quirks, fault, piece] of PIECES)
-  test(`where ${what}, blobs go in pieces, and the next one at once`, async (t) => {
-    await using registry = await startRegistry({ quirks });
-    if (fault !== undefined) registry.fail("PUT uploads", fault);
-    const destination = await open(t, registry);
-    await destination.putBlob(blobToSend().blob, never);
-    assert.ok(isThere(registry));
-    const pieces = Array.from(
-      { length: Math.ceil(SIZE / piece) },
-      (_, i) => `PATCH ${i * piece}-${Math.min(SIZE, (i + 1) * piece) - 1}`,
-    );
-    assert.deepEqual(uploadsTo(registry), ["POST", "PUT", "GET", ...pieces, "PUT"]);
-    registry.requests.length = 0;
-    await destination.putBlob({ info: { mediaType: "x" }, content: lending(bytes) }, never);
-    assert.deepEqual(uploadsTo(registry), ["POST", ...pieces, "PUT"]);
-  });
 
 test("unknown content that is too much fails, and goes in pieces the next time", async (t) => {
   await using registry = await startRegistry();

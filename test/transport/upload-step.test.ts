@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pieceOf, smaller } from "../../src/transport/docker/upload/upload-mode.ts";
+import {
+  heldPieceOf,
+  needsAfter,
+  pieceOf,
+  type UploadNeeds,
+} from "../../src/transport/docker/upload/upload-mode.ts";
 import {
   nextStep,
   storedIn,
@@ -14,7 +19,7 @@ const usual: UploadState = {
   canRepeat: true,
   isResumed: false,
   isPiece: false,
-  hasSmaller: true,
+  hasOther: false,
 };
 const BROKEN: Trouble = { kind: "broken" };
 const refused = (status: number, code?: string): Trouble => ({ kind: "refused", status, code });
@@ -32,18 +37,23 @@ const STEPS: readonly (readonly [string, Trouble, Partial<UploadState>, Next])[]
     { canRepeat: false },
     "fail",
   ],
-  ["it is too much", refused(413), {}, "smaller"],
-  ["a piece is too much", refused(413), { isPiece: true }, "smaller"],
-  ["it is too much, and there is no less", refused(413), { hasSmaller: false }, "fail"],
-  ["all of it is out of range", refused(416), {}, "smaller"],
-  ["a small blob is out of range", refused(416), { hasSmaller: false }, "fail"],
+  ["it is too much, and there is another way", refused(413), { hasOther: true }, "otherwise"],
+  ["it is too much", refused(413), {}, "fail"],
+  ["it is out of range", refused(416), {}, "fail"],
   ["a piece is out of range", refused(416), { isPiece: true }, "ask"],
+  [
+    "what was gone on with is out of range, and may be too much",
+    refused(416, "BLOB_UPLOAD_INVALID"),
+    { isResumed: true, hasOther: true },
+    "otherwise",
+  ],
   [
     "what was gone on with is out of range",
     refused(416, "BLOB_UPLOAD_INVALID"),
-    { isResumed: true },
-    "ask",
+    { isResumed: true, isPiece: true },
+    "anew",
   ],
+  ["nothing is gone on with there", refused(405), { isResumed: true }, "anew"],
   ["the digest does not fit", refused(400, "DIGEST_INVALID"), {}, "fail"],
   [
     "the digest does not fit what was put together",
@@ -52,6 +62,8 @@ const STEPS: readonly (readonly [string, Trouble, Partial<UploadState>, Next])[]
     "anew",
   ],
   ["it may not be written", refused(403, "DENIED"), {}, "fail"],
+  ["it may not be written any more", refused(403, "DENIED"), { isResumed: true }, "fail"],
+  ["nobody is known any more", refused(401), { isResumed: true }, "fail"],
   ["the size does not fit", refused(400, "SIZE_INVALID"), {}, "fail"],
   ["it is not done there", refused(501), {}, "fail"],
 ];
@@ -93,15 +105,59 @@ for (const [what, given, piece] of PIECES)
     assert.equal(pieceOf(...given), piece);
   });
 
+const HELD: readonly (readonly [string, Parameters<typeof heldPieceOf>, number | undefined])[] = [
+  ["pieces are small", [undefined, { pieceBytes: 4 * MIB }], 4 * MIB],
+  ["pieces would fill the memory", [undefined, { pieceBytes: 5 * 1024 * MIB }], undefined],
+  ["pieces must fill the memory", [undefined, { pieceBytes: MIB }, 64 * MIB], undefined],
+];
+for (const [what, given, piece] of HELD)
+  test(`of a stream of which ${what}, ${piece ?? "nothing"} is held`, () => {
+    assert.equal(heldPieceOf(...given), piece);
+  });
+
 test("what is refused is tried in less, until there is no less", () => {
   const pieces = (status: number) => {
     const tried: number[] = [];
     for (let bytes = 10 ** 9; ;) {
-      const less = smaller(bytes, status)?.pieceBytes;
-      if (less === undefined) return tried;
-      tried.push((bytes = less) / MIB);
+      const other = needsAfter({ status, bytes, isWhole: true, isPiece: false }, {});
+      if (other?.pieceBytes === undefined) return tried;
+      tried.push((bytes = other.pieceBytes) / MIB);
     }
   };
   assert.deepEqual(pieces(413), [32, 4, 1]);
   assert.deepEqual(pieces(416), [4, 1]);
 });
+
+const refusedWhole = { bytes: 10 * MIB, isWhole: true, isPiece: false };
+const NEEDS: readonly (readonly [
+  string,
+  Parameters<typeof needsAfter>,
+  UploadNeeds | undefined,
+])[] = [
+  [
+    "a piece is out of range",
+    [{ status: 416, bytes: 10 * MIB, isWhole: false, isPiece: true }, {}],
+    undefined,
+  ],
+  [
+    "a piece is too much",
+    [{ status: 413, bytes: 10 * MIB, isWhole: false, isPiece: true }, { pieceBytes: 10 * MIB }],
+    { pieceBytes: 4 * MIB, above: 0 },
+  ],
+  [
+    "a PUT that brings bytes is for an unknown blob",
+    [{ ...refusedWhole, status: 404, code: "BLOB_UNKNOWN" }, { pieceBytes: 32 * MIB }],
+    { pieceBytes: 32 * MIB, closesEmpty: true },
+  ],
+  ["it is for an unknown upload", [{ ...refusedWhole, status: 404 }, {}], undefined],
+  ["no PUT brings bytes there", [{ ...refusedWhole, status: 405 }, {}], { closesEmpty: true }],
+  [
+    "a PUT that brings none is for an unknown blob",
+    [{ status: 404, code: "BLOB_UNKNOWN", bytes: 0, isWhole: false, isPiece: false }, {}],
+    undefined,
+  ],
+];
+for (const [what, given, needs] of NEEDS)
+  test(`where ${what}, the registry needs ${JSON.stringify(needs)}`, () => {
+    assert.deepEqual(needsAfter(...given), needs);
+  });

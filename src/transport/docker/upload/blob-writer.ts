@@ -8,9 +8,10 @@ import { headerOf, type Reply } from "../answer.ts";
 import { isSessionLost } from "../failure-class.ts";
 import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
 import { UploadContent, type KnownBlob } from "./upload-content.ts";
-import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
+import { failedBy, failedCheck, isFine, isStored, type Failed } from "./upload-failure.ts";
+import { needsAfter, pieceOf, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";
-import { nextStep, storedIn, troubleIn, type Trouble } from "./upload-step.ts";
+import { GONE, MISPLACED, nextStep, storedIn, type Trouble } from "./upload-step.ts";
 
 export interface WriterWays {
   readonly requests: UploadRequests;
@@ -20,32 +21,29 @@ export interface WriterWays {
   readonly onSession: (session: Session) => void;
 }
 
-/** A request that did not do what it should; `bytes`: how many it was to bring. */
-interface Failed {
-  readonly error: CopyError;
-  readonly trouble: Trouble;
-  readonly bytes: number;
-}
-
 export class BlobWriter implements AsyncDisposable {
   readonly #blob: KnownBlob;
   readonly #ways: WriterWays;
   readonly #signal: AbortSignal;
   readonly #content: UploadContent;
+  /** What the registry needs, as far as it is sure, and what is tried in this session. */
+  #learnt: UploadNeeds;
   #needs: UploadNeeds;
   #session: Session | undefined;
   /** The first byte that the session does not have, as far as we know. */
   #from = 0;
   /** The most that a session was known to have. */
   #most = 0;
-  /** The session was gone on with where it said. */
+  /** The session had bytes before, and was gone on with where it said. */
   #isResumed = false;
+  /** How many requests have brought what the session has. */
+  #parts = 0;
   #inVain = 0;
 
   constructor(blob: KnownBlob, ways: WriterWays, signal: AbortSignal) {
     this.#blob = blob;
     this.#ways = ways;
-    this.#needs = ways.needs;
+    this.#learnt = this.#needs = ways.needs;
     this.#signal = signal;
     this.#content = new UploadContent(blob, signal);
   }
@@ -79,6 +77,7 @@ export class BlobWriter implements AsyncDisposable {
     if (typeof stored === "number" && stored <= this.#blob.size) {
       this.#stands(stored);
       this.#isResumed = true;
+      this.#parts = stored > 0 ? 1 : 0;
       return;
     }
     if (stored === "unclear" || typeof stored === "number") await this.cancel();
@@ -103,16 +102,20 @@ export class BlobWriter implements AsyncDisposable {
     const { size, digest } = this.#blob;
     const piece = this.#piece;
     await this.#content.skipTo(this.#from);
-    if (this.#from === 0 && piece === undefined) {
+    if (this.#from === 0 && piece === undefined && this.#needs.closesEmpty !== true) {
       const body = this.#content.body(0, size);
-      return this.#try(size, (to) => requests.putWhole(to, body, this.#blob, this.#signal), stores);
+      const put = (to: Session) => requests.putWhole(to, body, this.#blob, this.#signal);
+      return this.#try(size, put, isStored);
     }
     while (this.#from < size) {
       const failed = await this.#sendPiece(Math.min(size, this.#from + (piece ?? size)));
       if (failed !== undefined) return failed;
     }
     await this.#content.ended();
-    return this.#try(0, (to) => requests.close(to, digest, this.#signal), stores);
+    const close = (to: Session) => requests.close(to, digest, this.#signal);
+    const failed = await this.#try(0, close, isStored);
+    if (failed !== undefined || this.#parts < 2) return failed;
+    return failedCheck(requests.checkStored(digest, size, this.#signal));
   }
 
   async #sendPiece(to: number): Promise<Failed | undefined> {
@@ -126,6 +129,7 @@ export class BlobWriter implements AsyncDisposable {
       if (!isFine(reply)) return false;
       this.#moveTo(requests.next(reply, digest));
       this.#stands(to);
+      this.#parts++;
       return true;
     });
   }
@@ -139,8 +143,7 @@ export class BlobWriter implements AsyncDisposable {
     try {
       const reply = await send(this.#session as Session);
       if (takes(reply)) return undefined;
-      const error = this.#ways.requests.refusal(reply, this.#blob.digest);
-      return { error, trouble: troubleIn(error), bytes };
+      return failedBy(this.#ways.requests.refusal(reply, this.#blob.digest), bytes);
     } catch (error) {
       return { error: this.#passing(error), trouble: { kind: "broken" }, bytes };
     }
@@ -155,41 +158,44 @@ export class BlobWriter implements AsyncDisposable {
 
   /** Finds out where to go on, after a pause. Throws the failure where there is no going on. */
   async #recover({ error, trouble, bytes }: Failed): Promise<"stored" | "to be sent"> {
-    const less = this.#smallerAfter(trouble, bytes);
-    if (less !== undefined) this.#ways.learn(less);
+    const other = this.#otherAfter(trouble, bytes);
     const next = nextStep(trouble, {
       canRepeat: this.#content.canRepeat,
       isResumed: this.#isResumed,
       isPiece: this.#piece !== undefined,
-      hasSmaller: less !== undefined,
+      hasOther: other !== undefined,
     });
     if (next === "fail") throw error;
     await this.#pause(error);
-    if (next === "anew") return this.#beginAnew(trouble !== GONE);
-    if (next === "smaller" && less !== undefined) this.#needs = less;
+    if (next === "anew") return this.#beginAnew(trouble);
+    if (other !== undefined) this.#needs = other;
     const stored = await this.#ask();
     if (typeof stored === "object") return this.#recover(stored);
+    if (stored === "lost") return this.#beginAnew(GONE);
     // Where there is more than was sent, somebody else has written there, or it counts wrongly.
-    if (typeof stored === "string" || stored > this.#content.at)
-      return this.#beginAnew(stored !== "lost");
+    if (stored === "unclear" || stored > this.#content.at) return this.#beginAnew(trouble);
     this.#stands(stored);
-    this.#isResumed = stored > 0;
+    // What came of a request that broke off may be there though the session says that it has nothing.
+    this.#isResumed = stored > 0 || trouble.kind === "broken";
+    this.#parts = stored > 0 ? Math.max(this.#parts, 1) : 0;
     return "to be sent";
   }
 
-  /** A piece that is refused with 416 may be at the wrong place rather than too large. */
-  #smallerAfter(trouble: Trouble, bytes: number): UploadNeeds | undefined {
+  /** Another way of sending, where that may be what is wrong. It is learnt, unless where the bytes belong may be what was wrong. */
+  #otherAfter(trouble: Trouble, bytes: number): UploadNeeds | undefined {
     if (trouble.kind !== "refused") return undefined;
-    const isTooMuch =
-      trouble.status === 413 ||
-      (trouble.status === 416 && !this.#isResumed && this.#piece === undefined);
-    return isTooMuch ? smaller(bytes, trouble.status) : undefined;
+    const isPiece = this.#piece !== undefined;
+    const isWhole = bytes === this.#blob.size && !isPiece && this.#needs.closesEmpty !== true;
+    const other = needsAfter({ ...trouble, bytes, isWhole, isPiece }, this.#needs);
+    if (other === undefined || (trouble.status === 416 && this.#isResumed)) return other;
+    this.#learnt = other;
+    this.#ways.learn(other);
+    return other;
   }
 
   async #pause(error: CopyError): Promise<void> {
-    const { retryAfterMs } = error.context;
     const { breakMs } = this.#ways.requests.client.timing;
-    const delay = nextTry({ inVain: ++this.#inVain, retryAfterMs }, breakMs);
+    const delay = nextTry({ ...error.context, inVain: ++this.#inVain }, breakMs);
     if (delay === undefined) throw error;
     await sleep(delay, undefined, { signal: this.#signal }).catch((reason: unknown) => {
       throw reasonOf(reason, this.#signal);
@@ -198,8 +204,7 @@ export class BlobWriter implements AsyncDisposable {
 
   /** How many bytes the session has; `unclear`: it is there, as far as anybody knows, but cannot be gone on with. */
   async #ask(): Promise<number | "lost" | "unclear" | Failed> {
-    const { requests } = this.#ways;
-    const { digest } = this.#blob;
+    const [{ requests }, { digest }] = [this.#ways, this.#blob];
     let told: Reply | undefined;
     const failed = await this.#try(
       0,
@@ -217,19 +222,21 @@ export class BlobWriter implements AsyncDisposable {
   }
 
   /** The session leads nowhere; but if that is because its blob is stored, all is well: an answer got lost. */
-  async #beginAnew(isOpen: boolean): Promise<"stored" | "to be sent"> {
+  async #beginAnew(trouble: Trouble): Promise<"stored" | "to be sent"> {
     const { requests } = this.#ways;
     const { digest, size } = this.#blob;
     try {
-      if (this.#content.at === size && (await requests.isStored(digest, size, this.#signal)))
-        return "stored";
-      if (isOpen) await this.cancel();
+      if (trouble !== MISPLACED && this.#content.at === size)
+        if ((await requests.look(digest, size, this.#signal)) === "stored") return "stored";
+      if (trouble !== MISPLACED && trouble !== GONE) await this.cancel();
       this.#moveTo(await requests.begin(digest, "once", this.#signal));
     } catch (error) {
       return this.#recover({ error: this.#passing(error), trouble: GONE, bytes: 0 });
     }
+    this.#needs = this.#learnt;
     this.#from = 0;
     this.#isResumed = false;
+    this.#parts = 0;
     return "to be sent";
   }
 
@@ -237,9 +244,3 @@ export class BlobWriter implements AsyncDisposable {
     return pieceOf(this.#blob.size, this.#needs, this.#session?.leastBytes);
   }
 }
-
-const GONE: Trouble = { kind: "refused", status: 404 };
-
-const stores = ({ status }: Reply): boolean => status === 201;
-
-const isFine = ({ status }: Reply): boolean => status >= 200 && status < 300;

@@ -9,7 +9,7 @@ import { digesting } from "../../../image/digesting.ts";
 import type { Reply } from "../answer.ts";
 import { mayPass } from "../next-try.ts";
 import { Relay } from "./relay.ts";
-import { pieceOf, smaller, type UploadNeeds } from "./upload-mode.ts";
+import { heldPieceOf, needsAfter, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";
 
 interface Ways {
@@ -32,16 +32,18 @@ export async function putStream(
     session = { ...session, ...requests.next(reply, info.digest) };
   };
   const measured = digesting(content);
+  const piece = heldPieceOf(info.size, ways.needs, session.leastBytes);
   try {
-    const piece = pieceOf(info.size, ways.needs, session.leastBytes);
     if (piece === undefined) await patch(measured.content, {});
     else await inPieces(measured.content, piece, patch, signal);
+    const size = measured.size();
     const digest = info.digest ?? measured.digest();
-    await close(requests, session, { digest, size: measured.size() }, signal);
-    return { ...info, digest, size: measured.size() };
+    await close(requests, session, { digest, size }, signal);
+    if (piece !== undefined && size > piece) await requests.checkStored(digest, size, signal);
+    return { ...info, digest, size };
   } catch (error) {
     await requests.cancel(session);
-    throw withLess(error, ways);
+    throw worthAnother(error, piece, ways);
   }
 }
 
@@ -80,17 +82,20 @@ async function close(
     if (reply.status !== 201) throw requests.refusal(reply, digest);
   } catch (error) {
     const isLost = error instanceof CopyError && mayPass(error) && !signal.aborted;
-    if (!isLost || !(await requests.isStored(digest, size, signal).catch(() => false))) throw error;
+    if (!isLost || (await requests.look(digest, size, signal).catch(() => {})) !== "stored")
+      throw error;
   }
 }
 
 /** What was refused for its size goes in smaller pieces the next time, so that it is worth one. */
-function withLess(error: unknown, { needs, learn }: Ways): unknown {
-  const status = error instanceof CopyError ? error.context.upstream?.status : undefined;
-  if (!(error instanceof CopyError) || (status !== 413 && status !== 416)) return error;
-  const less = smaller(needs.pieceBytes ?? Infinity, status);
-  if (less === undefined) return error;
-  learn(less);
+function worthAnother(error: unknown, piece: number | undefined, { needs, learn }: Ways): unknown {
+  if (!(error instanceof CopyError) || error.context.upstream === undefined) return error;
   const { message, context } = error;
+  const bytes = piece ?? Infinity;
+  const isPiece = piece !== undefined;
+  const refused = { ...error.context.upstream, bytes, isWhole: false, isPiece };
+  const other = needsAfter(refused, needs);
+  if (other === undefined) return error;
+  learn(other);
   return new CopyError("registry_unavailable", message, context, error);
 }

@@ -17,6 +17,8 @@ export interface Session {
   readonly leastBytes?: number;
 }
 
+export type Stored = "stored" | "other" | "unknown";
+
 const BINARY = { "content-type": "application/octet-stream" } as const;
 
 export class UploadRequests {
@@ -103,15 +105,26 @@ export class UploadRequests {
     return this.client.sendOnce(this.#outgoing("PUT", withDigest(url, digest), digest), signal);
   }
 
-  /** Whether the blob is there: a request's answer may have got lost. */
-  async isStored(digest: Digest, size: number, signal: AbortSignal): Promise<boolean> {
+  /** What the registry has of the blob: `other` is something of another length under its digest. */
+  async look(digest: Digest, size: number, signal: AbortSignal): Promise<Stored> {
     const out: Outgoing = {
       ...this.#outgoing("HEAD", this.#path(digest), digest),
       phase: "blob",
     };
     const { status, headers } = await this.client.send(out, signal);
+    if (status !== 200) return "unknown";
     const length = headerOf(headers, "content-length");
-    return status === 200 && (length === undefined || Number(length) === size);
+    return length === undefined || Number(length) === size ? "stored" : "other";
+  }
+
+  /**
+   * Looks at a blob that was put together of several requests, and of which the registry says that it is stored. Artifactory is known to
+   * have kept the last of them only, under the digest of all (wasmCloud/wasmCloud#3405): throws `size_mismatch` for that.
+   */
+  async checkStored(digest: Digest, size: number, signal: AbortSignal): Promise<void> {
+    if ((await this.look(digest, size, signal)) !== "other") return;
+    const what = `${this.client.registry} has stored something else than the ${size} bytes that it was sent`;
+    throw new CopyError("size_mismatch", what, this.client.blame(this.#blame(digest)));
   }
 
   /** Tells the registry that nothing more will come; whether it listens does not matter: sessions lapse. */

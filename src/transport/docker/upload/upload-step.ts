@@ -10,6 +10,11 @@ export type Trouble =
   | { readonly kind: "broken" }
   | { readonly kind: "refused"; readonly status: number; readonly code?: string | undefined };
 
+/** The session is not there any more. */
+export const GONE: Trouble = { kind: "refused", status: 404 };
+/** What is stored is not what was sent. */
+export const MISPLACED: Trouble = { kind: "refused", status: 400, code: "DIGEST_INVALID" };
+
 /** Whether an answer that was not hoped for is a no. */
 export function troubleIn(refusal: CopyError): Trouble {
   const { upstream } = refusal.context;
@@ -21,30 +26,30 @@ export function troubleIn(refusal: CopyError): Trouble {
 export interface UploadState {
   /** What the source has given already can be had again. */
   readonly canRepeat: boolean;
-  /** The session was gone on with at an offset that the registry told. */
+  /** The session had bytes before, and was gone on with where the registry told. */
   readonly isResumed: boolean;
   /** The request brought all that was left, or a piece. */
   readonly isPiece: boolean;
-  /** There is a smaller size of pieces to try. */
-  readonly hasSmaller: boolean;
+  /** There is another way of sending the same to try. */
+  readonly hasOther: boolean;
 }
 
 /**
- * `ask` the session how far it is, and go on there; `anew`: begin another session, with the first byte; `smaller`: the same as ask, in
- * smaller pieces; `fail`: it is over, as far as this attempt is concerned.
+ * `ask` the session how far it is, and go on there; `anew`: begin another session, with the first byte; `otherwise`: the same as ask, and
+ * send in another way (upload-mode.ts); `fail`: it is over, as far as this attempt is concerned.
  */
-export type Next = "ask" | "anew" | "smaller" | "fail";
+export type Next = "ask" | "anew" | "otherwise" | "fail";
 
 /** Says nothing of how often: next-try.ts does. */
 export function nextStep(trouble: Trouble, state: UploadState): Next {
   if (!state.canRepeat) return "fail";
   if (trouble.kind === "broken") return "ask";
-  const { status, code } = trouble;
-  // Where pieces were put together the wrong way it is our offset that was wrong; a whole blob that is wrong stays so.
-  if (code === "DIGEST_INVALID") return state.isResumed ? "anew" : "fail";
-  if (status === 416 && (state.isResumed || state.isPiece)) return "ask";
-  if (status === 413 || status === 416) return state.hasSmaller ? "smaller" : "fail";
-  return isSessionLost(trouble) ? "anew" : "fail";
+  const { status } = trouble;
+  if (state.hasOther) return "otherwise";
+  if (status === 401 || status === 403) return "fail";
+  // What a registry says of an upload that broke off may be wrong (Amazon's), or it takes none up again (Google's).
+  if (state.isResumed || (isSessionLost(trouble) && status !== 416)) return "anew";
+  return status === 416 && state.isPiece ? "ask" : "fail";
 }
 
 /**

@@ -1,7 +1,9 @@
 // Lines from one registry to another.
 
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { skopeo, startDockerRegistry } from "../test/support/peers.ts";
@@ -23,6 +25,9 @@ export interface Between {
   readonly options?: object;
 }
 
+/** Where the registries keep their blobs: a disk would be what is measured. */
+const inMemory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
 interface Place extends AsyncDisposable {
   readonly host: string;
 }
@@ -40,7 +45,7 @@ export async function betweenRegistries(
       ? { tlsVerify: false }
       : { caCertificates: await readFile(tls.certificate, "utf8") };
   const start = async (): Promise<Place> =>
-    far(await startDockerRegistry(home, tls && { http: { tls } }), roundTripMs);
+    far(await startDockerRegistry(inMemory, tls && { http: { tls } }), roundTripMs);
   const source = await start();
   const from = await fill(source.host, home, layers);
   const ours = (to: string) => () =>
@@ -75,7 +80,10 @@ export async function toTheSamePlace(
   peers: readonly Peer[],
   layers: readonly number[],
 ): Promise<Copies> {
-  const [source, kept] = await Promise.all([startDockerRegistry(home), startDockerRegistry(home)]);
+  const [source, kept] = await Promise.all([
+    startDockerRegistry(inMemory),
+    startDockerRegistry(inMemory),
+  ]);
   const from = await fill(source.host, home, layers);
   const round = () =>
     inTurn([

@@ -28,6 +28,13 @@ export const isForeign = (
 /** "unless empty": where nothing is at the destination, a blob that is not known to be there is not looked for. */
 export type Look = "always" | "unless empty";
 
+/** What whoever wants the blob knows before. */
+export interface Hint {
+  readonly look: Look;
+  /** What is remembered of it, if that was asked already. */
+  readonly known?: Promise<readonly Candidate[]> | undefined;
+}
+
 /**
  * Sees to it that the destination has the blob, or another compression of its content, and reports how. Called with a permit.
  * Undefined: another copy moves it now; once that has ended it is to be looked for again.
@@ -35,13 +42,13 @@ export type Look = "always" | "unless empty";
 export async function copyBlob(
   task: BlobTask,
   { ends, options, control: { report, flight } }: Pick<Copy, "ends" | "options" | "control">,
-  look: Look,
+  hint: Hint,
   signal: AbortSignal,
 ): Promise<BlobOutcome | undefined> {
   const { blob, artifact } = task;
   const at = { side: "destination", phase: "blob", digest: blob.digest } as const;
   let mayMount = true;
-  for await (const found of findBlob(task, ends, look, signal)) {
+  for await (const found of findBlob(task, ends, hint, signal)) {
     const { candidate } = found;
     const { from } = candidate;
     if (found.how === "mount") {
@@ -68,12 +75,16 @@ export async function copyBlob(
 /** Bytes from which on it pays to ask whether another copy moves a blob, and to wait for it, rather than to move it twice. */
 const WORTH_WAITING = 256 * 1024;
 
+/** So small that what is asked about it costs as much as to move it. */
+export const isSmall = ({ blob: { size } }: BlobTask): boolean =>
+  size !== undefined && size < WORTH_WAITING;
+
 /** The name of a blob at its destination, for those who want it there at the same time; undefined where nobody is to wait for it. */
-export function placeOf({ blob }: BlobTask, { destination }: CopyEnds): string | undefined {
+export function placeOf(task: BlobTask, { destination }: CopyEnds): string | undefined {
   const { location } = destination;
-  return location === undefined || (blob.size !== undefined && blob.size < WORTH_WAITING)
+  return location === undefined || isSmall(task)
     ? undefined
-    : `${location.registry}/${location.repository}@${blob.digest}`;
+    : `${location.registry}/${location.repository}@${task.blob.digest}`;
 }
 
 /**
@@ -83,7 +94,7 @@ export function placeOf({ blob }: BlobTask, { destination }: CopyEnds): string |
 export async function* findBlob(
   task: BlobTask,
   { source, destination, cache }: CopyEnds,
-  look: Look,
+  { look, known = remembered(task, { destination, cache }) }: Hint,
   signal: AbortSignal,
 ): AsyncGenerator<Found, void, void> {
   const { blob, wish } = task;
@@ -93,7 +104,7 @@ export async function* findBlob(
   const inPlace = (candidate: NamedBlob) =>
     blamed(at, signal, () => destination.findBlob(candidate, signal));
   const here = destination.location;
-  const candidates = (await knownOf(task, { source, destination, cache })).filter((candidate) =>
+  const candidates = knownOf(task, { source, destination }, await known).filter((candidate) =>
     mayReuse(candidate.compression ?? task.says, wish),
   );
   const isElsewhere = ({ from }: Candidate) =>
@@ -123,20 +134,27 @@ export async function* findBlob(
   }
 }
 
-/** Where the blob, or one that may take its place, may be: where it comes from if that is the same registry, then what is remembered. */
-async function knownOf(
-  { blob: { digest, size, ...blob }, says, mayConvert }: BlobTask,
-  { source, destination, cache }: Pick<CopyEnds, "source" | "destination" | "cache">,
-): Promise<readonly Candidate[]> {
-  const registry = destination.location?.registry;
-  const remembered = await cache.candidates(digest, { registry, substitutes: mayConvert });
+/** Where the blob, or one that may take its place, was seen in the destination's registry. */
+export const remembered = (
+  { blob: { digest }, mayConvert }: BlobTask,
+  { destination, cache }: Pick<CopyEnds, "destination" | "cache">,
+): Promise<readonly Candidate[]> =>
+  cache.candidates(digest, { registry: destination.location?.registry, substitutes: mayConvert });
+
+/** Where the blob may be: where it comes from if that is the same registry, then what is remembered. */
+function knownOf(
+  { blob: { digest, size, ...blob }, says }: BlobTask,
+  { source, destination }: Pick<CopyEnds, "source" | "destination">,
+  known: readonly Candidate[],
+): readonly Candidate[] {
   const from = source.location;
-  if (from === undefined || from.registry !== registry || size === undefined) return remembered;
+  if (from === undefined || from.registry !== destination.location?.registry) return known;
+  if (size === undefined) return known;
   const isSource = (candidate: Candidate) =>
     candidate.digest === digest && candidate.from?.repository === from.repository;
   return [
     { ...blob, digest, size, compression: says, from },
-    ...remembered.filter((candidate) => !isSource(candidate)),
+    ...known.filter((candidate) => !isSource(candidate)),
   ];
 }
 

@@ -1,7 +1,18 @@
 // The blobs of an image side by side, under the limits of the copy and of the cluster.
 
-import { asItWas, copyBlob, isForeign, placeOf, type Look } from "./blob.ts";
+import {
+  asItWas,
+  copyBlob,
+  isForeign,
+  isSmall,
+  placeOf,
+  remembered,
+  type Hint,
+  type Look,
+} from "./blob.ts";
 import { group } from "./group.ts";
+import type { Semaphore } from "./interfaces.ts";
+import { PassedPermits } from "./passed-permits.ts";
 import type { Copy, Prepared } from "./prepare.ts";
 import type { BlobOutcome, BlobTask } from "./task.ts";
 
@@ -15,7 +26,8 @@ export async function copyBlobs(
   again?: "again",
 ): Promise<readonly BlobOutcome[]> {
   const {
-    control: { report },
+    ends,
+    control: { report, blobs: permits },
   } = copy;
   const blobs = [
     ...layers,
@@ -25,10 +37,14 @@ export async function copyBlobs(
   const look = again === undefined ? lookFor(blobs.length) : "always";
   if (again !== undefined) for (const blob of blobs) copy.blobs.delete(keyOf(blob));
   const outcomes: BlobOutcome[] = [];
+  const passed = new PassedPermits(permits);
   await group(
     signal,
-    blobs.map((blob, i) => async (either) => {
-      outcomes[i] = await copyBlobOnce(copy, blob, look, either);
+    blobs.map((task, i) => async (either) => {
+      const way = isSmall(task)
+        ? { look, permits: passed, known: remembered(task, ends) }
+        : { look, permits };
+      outcomes[i] = await copyBlobOnce(copy, task, way, either);
     }),
   );
   return outcomes.slice(0, layers.length);
@@ -60,18 +76,23 @@ const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
   ...new Map(blobs.map((task) => [task.blob.digest, task] as const)).values(),
 ];
 
+/** How a blob is come by. */
+export interface BlobWay extends Hint {
+  readonly permits: Semaphore;
+}
+
 /** A blob that several images share, or one image several times, is moved once for each form that it is wanted in. */
 export function copyBlobOnce(
   copy: Copy,
   task: BlobTask,
-  look: Look,
+  way: BlobWay,
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
   const { blobs } = copy;
   const key = keyOf(task);
   const begun = blobs.get(key);
   if (begun !== undefined) return begun;
-  const outcome = copyInTurn(copy, task, look, signal);
+  const outcome = copyInTurn(copy, task, way, signal);
   blobs.set(key, outcome);
   return outcome;
 }
@@ -91,7 +112,7 @@ const keyOf = ({ blob, artifact, wish, mayConvert, needsDiffId }: BlobTask): str
 async function copyInTurn(
   copy: Copy,
   task: BlobTask,
-  look: Look,
+  way: BlobWay,
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
   const { ends, options, control, parallel } = copy;
@@ -104,9 +125,9 @@ async function copyInTurn(
     type: "report",
     message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${artifact.digest}`,
   });
-  for (let looking = look; ; looking = "always") {
+  for (let hint: Hint = way; ; hint = { look: "always" }) {
     const outcome = await parallel.run(
-      (own) => control.blobs.run((permitted) => copyBlob(task, copy, looking, permitted), own),
+      (own) => way.permits.run((permitted) => copyBlob(task, copy, hint, permitted), own),
       signal,
     );
     if (outcome !== undefined) return outcome;

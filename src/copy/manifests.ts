@@ -109,7 +109,7 @@ async function putConfig(
   } = copy;
   if (edited.config === undefined) {
     if (config !== undefined && !isSchema1(type))
-      await copyBlobOnce(copy, config, "always", signal);
+      await copyBlobOnce(copy, config, { look: "always", permits: copy.control.blobs }, signal);
     return;
   }
   const { descriptor, bytes } = edited.config;

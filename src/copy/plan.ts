@@ -225,7 +225,7 @@ async function planBlob(
   if (there) return { ...blob, action: "reuse" };
   if (isForeign(task, ends, options)) return { ...blob, action: "foreign" };
   let mount: BlobPlan | undefined;
-  for await (const { how, candidate } of findBlob(task, ends, look, signal)) {
+  for await (const { how, candidate } of findBlob(task, ends, { look }, signal)) {
     if (how === "exists") return { ...blob, action: "reuse" };
     mount ??= { ...blob, action: "mount", from: candidate.from?.repository ?? null };
   }

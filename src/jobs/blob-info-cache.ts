@@ -7,6 +7,7 @@ import type { BlobFacts, BlobInfoCache, Candidate } from "../copy/blob-info-cach
 import { parseDigest, type Digest } from "../image/digest.ts";
 import { LOOK_UP, RECORD } from "./blob-info-scripts.ts";
 import { prioritize, type Asked } from "./candidates.ts";
+import { gathered } from "./gathered.ts";
 import { parseKnownBlobs } from "./known-blobs.ts";
 import { evaluate, keys } from "./redis.ts";
 
@@ -29,7 +30,15 @@ const BOUNDS: Bounds = {
   blobs: 50_000,
 };
 
-/** Waits for Redis as long as its connection does. One call a question, one call a record. */
+/** Questions, or records, that one call brings to Redis at most: it does nothing else meanwhile. */
+const AT_ONCE = 64;
+
+interface LookUp {
+  readonly digest: Digest;
+  readonly asked: Asked;
+}
+
+/** Waits for Redis as long as its connection does. What is asked in one turn of the event loop is one call, and so is what is recorded. */
 export class RedisBlobInfoCache implements BlobInfoCache {
   readonly #redis: Redis;
   readonly #tenant: string;
@@ -56,46 +65,56 @@ export class RedisBlobInfoCache implements BlobInfoCache {
   }
 
   async candidates(digest: Digest, asked: Asked): Promise<readonly Candidate[]> {
-    const told = await this.#try(() =>
-      evaluate(
-        this.#redis,
-        LOOK_UP,
-        [keys.blob(this.#tenant, digest)],
-        [
-          keys.blob(this.#tenant, ""),
-          digest,
-          asked.registry ?? "",
-          asked.substitutes ? "1" : "",
-          this.#bounds.keptMs,
-        ],
-      ),
-    );
+    const told = await this.#try(() => this.#lookUp({ digest, asked }));
     return prioritize(digest, asked, parseKnownBlobs(told, asked.registry));
   }
 
-  async record({ digest, size, at, ...facts }: BlobFacts): Promise<void> {
+  async record(facts: BlobFacts): Promise<void> {
+    await this.#try(() => this.#note(facts));
+  }
+
+  readonly #lookUp = gathered(AT_ONCE, async (all: readonly LookUp[]) => {
+    const told = await evaluate(
+      this.#redis,
+      LOOK_UP,
+      all.map(({ digest }) => keys.blob(this.#tenant, digest)),
+      [
+        keys.blob(this.#tenant, ""),
+        this.#bounds.keptMs,
+        ...all.flatMap(({ digest, asked: { registry = "", substitutes } }) => [
+          digest,
+          registry,
+          substitutes ? "1" : "",
+        ]),
+      ],
+    );
+    return told as readonly unknown[];
+  });
+
+  readonly #note = gathered(AT_ONCE, async (all: readonly BlobFacts[]) => {
     const { keptMs, places, variants, blobs } = this.#bounds;
-    await this.#try(() =>
-      evaluate(
-        this.#redis,
-        RECORD,
-        [keys.blob(this.#tenant, digest), keys.tenantBlobs(this.#tenant)],
-        [
-          keys.blob(this.#tenant, ""),
+    await evaluate(
+      this.#redis,
+      RECORD,
+      [keys.tenantBlobs(this.#tenant), ...all.map(({ digest }) => keys.blob(this.#tenant, digest))],
+      [
+        keys.blob(this.#tenant, ""),
+        keptMs,
+        places,
+        variants,
+        blobs,
+        ...all.flatMap(({ digest, size, at, uncompressed, compression, annotations }) => [
           digest,
           size,
-          facts.uncompressed ?? "",
-          facts.compression ?? "",
-          facts.annotations === undefined ? "" : JSON.stringify(facts.annotations),
+          uncompressed ?? "",
+          compression ?? "",
+          annotations === undefined ? "" : JSON.stringify(annotations),
           at === undefined ? "" : `${at.registry}/${at.repository}`,
-          keptMs,
-          places,
-          variants,
-          blobs,
-        ],
-      ),
+        ]),
+      ],
     );
-  }
+    return all.map(() => undefined);
+  });
 
   async #try<T>(ask: () => Promise<T>): Promise<T | undefined> {
     try {

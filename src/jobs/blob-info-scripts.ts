@@ -12,16 +12,16 @@ local now = time[1] * 1000000 + time[2]
 `;
 
 /**
- * KEYS blob. ARGV prefix, digest, registry or "", "1" if other compressions of its content are wanted, too, how long things are kept in
- * ms. Reads: for the blob, and each of those, {digest, a number that is higher the later it was recorded, size, uncompressed, compression,
- * annotations, {repository of the registry, when seen…}}; what is not known is nil.
+ * KEYS blob… ARGV prefix, how long things are kept in ms, then for each blob: digest, registry or "", "1" if other compressions of its
+ * content are wanted, too. Reads a list for each: of the blob, and of those, {digest, a number that is higher the later it was recorded,
+ * size, uncompressed, compression, annotations, {repository of the registry, when seen…}}; what is not known is nil.
  */
-export const LOOK_UP = script(`${NOW}local prefix, asked, registry = ARGV[1], ARGV[2], ARGV[3]
-local function tell(digest, seen)
+export const LOOK_UP = script(`${NOW}local prefix, kept = ARGV[1], ARGV[2]
+local function tell(digest, seen, registry)
   local facts = redis.call('HMGET', prefix .. digest, 'size', 'uncompressed', 'compression', 'annotations')
   local places = {}
   if registry ~= '' then
-    local all = redis.call('ZREVRANGEBYSCORE', prefix .. digest .. ':places', '+inf', now - ARGV[5] * 1000, 'WITHSCORES')
+    local all = redis.call('ZREVRANGEBYSCORE', prefix .. digest .. ':places', '+inf', now - kept * 1000, 'WITHSCORES')
     for i = 1, #all, 2 do
       if string.sub(all[i], 1, #registry + 1) == registry .. '/' then
         places[#places + 1] = string.sub(all[i], #registry + 2)
@@ -31,56 +31,63 @@ local function tell(digest, seen)
   end
   return {digest, seen, facts[1], facts[2], facts[3], facts[4], places}
 end
-local told = {tell(asked, 0)}
-local content = ARGV[4] == '1' and redis.call('HGET', KEYS[1], 'uncompressed')
-if content then
-  local variants = redis.call('LRANGE', prefix .. content .. ':variants', 0, -1)
-  for i, variant in ipairs(variants) do
-    if variant ~= asked then told[#told + 1] = tell(variant, #variants - i) end
+local function look(blob, asked, registry, substitutes)
+  local told = {tell(asked, 0, registry)}
+  local content = substitutes == '1' and redis.call('HGET', blob, 'uncompressed')
+  if content then
+    local variants = redis.call('LRANGE', prefix .. content .. ':variants', 0, -1)
+    for i, variant in ipairs(variants) do
+      if variant ~= asked then told[#told + 1] = tell(variant, #variants - i, registry) end
+    end
   end
+  return told
 end
-return told`);
+local all = {}
+for i, blob in ipairs(KEYS) do all[i] = look(blob, unpack(ARGV, 3 * i, 3 * i + 2)) end
+return all`);
 
 /**
- * KEYS blob, the tenant's blobs (by when they were last recorded). ARGV prefix, digest, size, uncompressed, compression, annotations,
- * registry/repository (each "" if not known), how long things are kept in ms, the most places of a blob, compressions of a content,
- * blobs of a tenant. Facts are added, and those that were there stay; but that zstd is zstd:chunked is news, and a size that comes with
+ * KEYS the tenant's blobs (by when they were last recorded), blob… ARGV prefix, how long things are kept in ms, the most places of a blob,
+ * compressions of a content, blobs of a tenant, then for each blob: digest, size, uncompressed, compression, annotations,
+ * registry/repository (each "" if not known). Facts are added, and those that were there stay; but that zstd is zstd:chunked is news, and a size that comes with
  * what only the bytes could tell replaces one that a registry had told. Then the oldest go that are too many, with all that is kept of
  * them. Everything lapses when nothing was recorded of it for so long.
  */
-export const RECORD = script(`${NOW}local blob, blobs = KEYS[1], KEYS[2]
-local prefix, digest, size, uncompressed, compression, annotations, place = unpack(ARGV, 1, 7)
-local kept = tonumber(ARGV[8])
+export const RECORD = script(`${NOW}local blobs, prefix = KEYS[1], ARGV[1]
+local kept, places, compressions, most = unpack(ARGV, 2, 5)
 local function see(key, member)
   redis.call('ZADD', key, now, member)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - kept * 1000)
   redis.call('PEXPIRE', key, kept)
 end
+local function record(blob, digest, size, uncompressed, compression, annotations, place)
+  local read = uncompressed ~= '' or compression ~= ''
+  redis.call(read and 'HSET' or 'HSETNX', blob, 'size', size)
+  if uncompressed ~= '' then redis.call('HSETNX', blob, 'uncompressed', uncompressed) end
+  local known = redis.call('HGET', blob, 'compression')
+  if compression ~= '' and (not known or known == 'zstd' and compression == 'zstd:chunked') then
+    redis.call('HSET', blob, 'compression', compression)
+    if annotations ~= '' then redis.call('HSET', blob, 'annotations', annotations) end
+  end
+  redis.call('PEXPIRE', blob, kept)
+  if place ~= '' then
+    see(blob .. ':places', place)
+    redis.call('ZREMRANGEBYRANK', blob .. ':places', 0, -places - 1)
+  end
+  local content = redis.call('HGET', blob, 'uncompressed')
+  if content then
+    local variants = prefix .. content .. ':variants'
+    redis.call('LREM', variants, 0, digest)
+    redis.call('LPUSH', variants, digest)
+    redis.call('LTRIM', variants, 0, compressions - 1)
+    redis.call('PEXPIRE', variants, kept)
+  end
+  see(blobs, digest)
+  now = now + 1
+end
+for i = 2, #KEYS do record(KEYS[i], unpack(ARGV, 6 * i - 6, 6 * i - 1)) end
 
-local read = uncompressed ~= '' or compression ~= ''
-redis.call(read and 'HSET' or 'HSETNX', blob, 'size', size)
-if uncompressed ~= '' then redis.call('HSETNX', blob, 'uncompressed', uncompressed) end
-local known = redis.call('HGET', blob, 'compression')
-if compression ~= '' and (not known or known == 'zstd' and compression == 'zstd:chunked') then
-  redis.call('HSET', blob, 'compression', compression)
-  if annotations ~= '' then redis.call('HSET', blob, 'annotations', annotations) end
-end
-redis.call('PEXPIRE', blob, kept)
-if place ~= '' then
-  see(blob .. ':places', place)
-  redis.call('ZREMRANGEBYRANK', blob .. ':places', 0, -ARGV[9] - 1)
-end
-local content = redis.call('HGET', blob, 'uncompressed')
-if content then
-  local variants = prefix .. content .. ':variants'
-  redis.call('LREM', variants, 0, digest)
-  redis.call('LPUSH', variants, digest)
-  redis.call('LTRIM', variants, 0, ARGV[10] - 1)
-  redis.call('PEXPIRE', variants, kept)
-end
-
-see(blobs, digest)
-local over = redis.call('ZCARD', blobs) - ARGV[11]
+local over = redis.call('ZCARD', blobs) - most
 if over > 0 then
   local oldest = redis.call('ZPOPMIN', blobs, math.min(over, 100))
   for i = 1, #oldest, 2 do

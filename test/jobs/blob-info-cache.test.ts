@@ -283,6 +283,36 @@ test("what is malformed in Redis is not known, and what is beside it still is", 
   assert.deepEqual(one.errors, []);
 });
 
+test("what is recorded, or asked, in one turn is one call to Redis", async () => {
+  await using one = await open();
+  const calls = async () => {
+    const stats = await one.redis.info("commandstats");
+    return Number(/cmdstat_eval(?:sha)?:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  };
+  await one.redis.call("CONFIG", "RESETSTAT");
+  await Promise.all(
+    [plain, gzip, zstd].map((facts) => one.cache.record({ ...facts, at: at("a") })),
+  );
+  await one.redis.call("CONFIG", "RESETSTAT");
+  await Promise.all(
+    [plain, gzip, zstd].map((facts) => one.cache.record({ ...facts, at: at("b") })),
+  );
+  assert.equal(await calls(), 1);
+  await one.cache.candidates(zstd.digest, everywhere);
+  await one.redis.call("CONFIG", "RESETSTAT");
+  const told = await Promise.all(
+    [gzip, zstd].map(({ digest }) => one.cache.candidates(digest, everywhere)),
+  );
+  assert.equal(await calls(), 1);
+  assert.deepEqual(
+    told.map((all) => all.slice(0, 2).map(shown)),
+    [
+      ["gzip 50 gzip b", "gzip 50 gzip a"],
+      ["zstd 40 zstd b", "zstd 40 zstd a"],
+    ],
+  );
+});
+
 test("a name in Redis that is no repository is not told", async () => {
   await using one = await open();
   await one.cache.record({ ...gzip, at: at("a/b") });

@@ -187,10 +187,15 @@ export function parseDocument(bytes: Buffer): Document {
 }
 
 /** What a registry says that does not say what is missing, or not in the spec's words. */
-export function disguised(refusal: Refusal, quirks: ReadonlySet<string>): Refusal {
+export function disguised(
+  refusal: Refusal,
+  method: string | undefined,
+  quirks: ReadonlySet<string>,
+): Refusal {
   // An address that is none at all is not hidden.
   if (refusal.status !== 404 || refusal.code === "NOT_FOUND") return refusal;
-  if (quirks.has("hides-missing")) return new Refusal(403, "DENIED", "access denied");
+  const isRead = method === "GET" || method === "HEAD";
+  if (isRead && quirks.has("hides-missing")) return new Refusal(403, "DENIED", "access denied");
   return quirks.has("unknown-for-missing") ? new Refusal(404, "UNKNOWN", "not found") : refusal;
 }
 

@@ -18,27 +18,46 @@ export type Fault = BlobFault & {
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of that error. */
   readonly body?: string;
+  /** After so many that would have met it. */
+  readonly after?: number;
+  /** Only for requests that bring so many bytes, or more. */
+  readonly least?: number;
   /** After it was asked for it, the registry has this blob of the repository no more, as where garbage is collected. */
   readonly loses?: string;
 };
 
 /** What goes wrong, and how often still. */
 export class Faults {
-  readonly #planned: { readonly what: string; left: number; readonly fault: Fault }[] = [];
+  readonly #planned: {
+    readonly what: string;
+    left: number;
+    spared: number;
+    readonly fault: Fault;
+  }[] = [];
 
   add(what: string, fault: Fault): void {
-    this.#planned.push({ what, left: fault.times ?? Infinity, fault });
+    this.#planned.push({ what, left: fault.times ?? Infinity, spared: fault.after ?? 0, fault });
   }
 
   clear(): void {
     this.#planned.length = 0;
   }
 
-  /** The fault that a request meets. */
-  next(what: string): Fault | undefined {
-    const found = this.#planned.find((planned) => planned.what === what && planned.left > 0);
-    if (found !== undefined) found.left--;
-    return found?.fault;
+  /** The fault that a request meets which brings so many bytes. */
+  next(what: string, bytes: number): Fault | undefined {
+    const found = this.#planned.find(
+      (planned) => planned.what === what && planned.left > 0 && bytes >= (planned.fault.least ?? 0),
+    );
+    if (found === undefined || found.spared-- > 0) return undefined;
+    found.left--;
+    return found.fault;
+  }
+
+  /** What is still to come, but for what always does. */
+  get ahead(): readonly string[] {
+    return this.#planned
+      .filter(({ left }) => left > 0 && left < Infinity)
+      .map(({ what, left }) => `${what} × ${left}`);
   }
 }
 

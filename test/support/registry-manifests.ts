@@ -47,7 +47,11 @@ async function takeManifest(
   checkType({ bytes, mediaType }, quirks);
   const isTaken = !ref.includes(":") && content.manifest(repository, ref) !== undefined;
   if (isTaken && quirks.has("immutable-tags"))
-    throw new Refusal(400, "TAG_INVALID", `the tag ${ref} exists and cannot be overwritten`);
+    throw new Refusal(
+      400,
+      "TAG_INVALID",
+      `the tag ${ref} already exists and cannot be overwritten`,
+    );
   const digest = content.putManifest(repository, ref, { bytes, mediaType });
   setDigest(response, digest, quirks);
   const subject = subjectOf({ bytes, mediaType, digest });

@@ -155,6 +155,11 @@ export class TestRegistry implements AsyncDisposable {
     this.#faults.add(what, fault);
   }
 
+  /** Faults that no request has met yet. */
+  get faultsAhead(): readonly string[] {
+    return this.#faults.ahead;
+  }
+
   /** Takes back every fault. */
   heal(): void {
     this.#faults.clear();
@@ -210,7 +215,7 @@ export class TestRegistry implements AsyncDisposable {
       if (route.kind !== "token") checkHeaders(request, this.quirks);
       const mayPass = log === this.elsewhere || this.#authorize(request, response, method, route);
       if (!mayPass) throw new Refusal(401, "UNAUTHORIZED", "authentication required");
-      const fault = this.#faults.next(`${method} ${kind}`);
+      const fault = this.#faults.next(`${method} ${kind}`, lengthOf(request));
       const lost = fault?.loses;
       if (lost !== undefined && lost === route.ref)
         response.once("finish", () => this.content.deleteBlob(route.repository, lost));
@@ -219,7 +224,7 @@ export class TestRegistry implements AsyncDisposable {
       if (log === this.elsewhere) await this.#answerElsewhere(exchange);
       else await this.#answer(exchange);
     } catch (error) {
-      if (error instanceof Refusal) refuse(response, disguised(error, this.quirks));
+      if (error instanceof Refusal) refuse(response, disguised(error, method, this.quirks));
       else if (request.errored === null && !response.destroyed) response.destroy(error as Error);
     } finally {
       request.resume();
@@ -357,5 +362,7 @@ export class TestRegistry implements AsyncDisposable {
 /** Starts a registry on a free port of 127.0.0.1; close it with `await using`. */
 export const startRegistry = (options: RegistryOptions = {}): Promise<TestRegistry> =>
   new TestRegistry(options).listen();
+
+const lengthOf = ({ headers }: IncomingMessage): number => Number(headers["content-length"] ?? 0);
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;

@@ -4,21 +4,19 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { copyImage } from "../../src/copy/copy.ts";
 import { OCI_MANIFEST, SCHEMA2 } from "../../src/image/media-types.ts";
-import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import { QUIRKS, quirksOf, type Quirks } from "../../src/transport/docker/quirks.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
 import { makeArtifact } from "../support/artifacts.ts";
-import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { makeImage, makeList } from "../support/images.ts";
-import { DEFAULTS } from "../support/options.ts";
 import { credentialsFor, PROFILES, type Profile } from "../support/registry-profiles.ts";
+import type { Quirk } from "../support/registry-quirks.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
-import { never, openDestination, openSource, registriesFor } from "./docker-setup.ts";
+import { copyBetween, registriesFor } from "./docker-setup.ts";
 
-const image = makeImage({ layers: [6 * 1024 * 1024, 1_000, 2_000] });
+const MIB = 1024 * 1024;
+const image = makeImage({ layers: [9 * MIB, 1_000, 2_000] });
 const list = makeList([
   image,
   makeImage({ layers: [1_000], seed: "arm", platform: { os: "linux", architecture: "arm64" } }),
@@ -31,71 +29,99 @@ const received = ({ requests, elsewhere }: TestRegistry): number =>
     .filter(({ kind }) => kind === "uploads")
     .reduce((sum, { bytes }) => sum + bytes, 0);
 
-async function goThrough(
-  t: TestContext,
-  profile: Profile,
-  known: Quirks | undefined,
-): Promise<void> {
-  const { quirks, auth, moments = {} } = profile;
-  await using plain = await startRegistry();
-  await using registry = await startRegistry({ quirks, ...(auth !== undefined && { auth }) });
+/** How many of each kind of request. */
+function counted({ requests, elsewhere }: TestRegistry): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
+  for (const { method, kind } of requests) count(`${method} ${kind}`);
+  for (const { method, kind } of elsewhere) count(`${method} ${kind} elsewhere`);
+  return counts;
+}
+
+/** What the first has more than the second, or less. */
+function beyond(
+  one: ReadonlyMap<string, number>,
+  other: ReadonlyMap<string, number>,
+): Readonly<Record<string, number>> {
+  const kinds = [...new Set([...one.keys(), ...other.keys()])].toSorted();
+  const differences = kinds.map(
+    (kind) => [kind, (one.get(kind) ?? 0) - (other.get(kind) ?? 0)] as const,
+  );
+  return Object.fromEntries(differences.filter(([, more]) => more !== 0));
+}
+
+/** Copies into it, to a second tag, to the first again, across it and out of it; returns what it was asked. */
+async function goThrough(t: TestContext, profile: Profile, known?: Quirks): Promise<TestRegistry> {
+  const { quirks, avoided = [], moments = [], auth, limits = {} } = profile;
+  const plain = await startRegistry();
+  const registry = await startRegistry({
+    quirks: [...quirks, ...avoided],
+    limits,
+    ...(auth !== undefined && { auth }),
+  });
   const more = known === undefined ? {} : { quirks: () => known };
   const registries = new Registries(LOOPBACK_TOO, { retryMs: 1, breakMs: 1 }, {}, undefined, more);
-  t.after(() => registries[Symbol.asyncDispose]());
+  t.after(async () => {
+    for (const each of [registries, plain, registry]) await each[Symbol.asyncDispose]();
+  });
   const credentials = credentialsFor(profile);
   const access = (text: string) => ({
     registries,
     ...(text.startsWith(registry.host) && credentials && { credentials }),
   });
-  const copy = async (from: string, to: string) => {
-    await using source = await openSource(from, access(from));
-    await using destination = await openDestination(to, access(to));
-    await copyImage(
-      { source, destination, platform: {}, host: image.platform, compression: {}, cache: NO_CACHE },
-      { ...DEFAULTS, imageListSelection: "all", referrers: true },
-      { blobs: new LocalSemaphore(4), report: () => {}, signal: never },
-    );
-  };
+  const options = { imageListSelection: "all", referrers: true } as const;
+  const copy = (from: string, to: string) => copyBetween(from, to, access, options);
   plain.put("a", "v1", list);
   plain.put("a", "sbom", sbom);
-  for (const [what, fault] of Object.entries(moments)) registry.fail(what as never, fault);
+  for (const repository of ["b", "c"]) registry.content.makeRepository(repository);
+  for (const [what, fault] of moments) registry.fail(what, fault);
   await copy(`${plain.host}/a:v1`, `${registry.host}/b:v1`);
   assert.deepEqual(registry.manifest("b", "v1")?.bytes, list.manifest.bytes);
   const first = received(registry);
   await copy(`${plain.host}/a:v1`, `${registry.host}/b:v2`);
+  await copy(`${plain.host}/a:v1`, `${registry.host}/b:v1`);
   assert.equal(received(registry), first, "what is there is not sent again");
   await copy(`${registry.host}/b:v1`, `${registry.host}/c:v1`);
   assert.deepEqual(registry.manifest("c", "v1")?.bytes, list.manifest.bytes);
   await copy(`${registry.host}/b:v1`, `${plain.host}/out:v1`);
   for (const [digest, bytes] of image.blobs) assert.deepEqual(plain.blob("out", digest), bytes);
   assert.ok(plain.manifest("out", sbom.digest) !== undefined, "what refers to it has come along");
-  assert.deepEqual(
-    registry.elsewhere.filter(({ headers }) => headers.authorization !== undefined),
-    [],
-  );
   assert.equal(registry.openUploads, 0, "no upload was left behind");
-  const unmet = quirks.filter((quirk) => (registry.quirks.met.get(quirk) ?? 0) === 0);
-  assert.deepEqual(unmet, [], "what the profile claims was not met");
-  for (const [what, fault] of Object.entries(moments)) {
-    const [method, kind] = what.split(" ");
-    const met = [...registry.requests].filter(
-      (seen) => seen.method === method && seen.kind === kind && seen.status === fault.status,
-    );
-    assert.ok(met.length > 0, `${what} was never ${fault.status}`);
-  }
+  return registry;
 }
 
-for (const profile of PROFILES)
-  test(`${profile.registry}: images go in, are found, go across and come out, without it being known`, (t) =>
-    goThrough(t, profile, undefined));
+/** What the registry has acted by of what the profile says. */
+const metOf = ({ quirks }: TestRegistry, of: readonly Quirk[]): readonly Quirk[] =>
+  of.filter((quirk) => quirks.met.has(quirk));
 
-test("with what is known of GitLab no token is asked for two repositories at once", async (t) => {
-  const profile = PROFILES.find(({ registry }) => registry === "GitLab") as Profile;
-  const known = quirksOf("registry.gitlab.com:443");
-  assert.equal(known.oneScopePerToken, true);
-  // It is not met any more.
-  await assert.rejects(goThrough(t, profile, known), /one-scope/);
-});
+for (const profile of PROFILES)
+  test(`${profile.registry}: images go in, are found, go across and come out, without it being known`, async (t) => {
+    const { quirks, avoided = [], costs, moments, ...same } = profile;
+    const registry = await goThrough(t, profile);
+    assert.deepEqual(
+      registry.elsewhere.filter(({ headers }) => headers.authorization !== undefined),
+      [],
+    );
+    assert.deepEqual(metOf(registry, quirks), quirks, "what the profile claims was not met");
+    assert.deepEqual(metOf(registry, avoided), []);
+    assert.deepEqual(registry.faultsAhead, [], "moments that did not come");
+    const plain = await goThrough(t, { ...same, quirks: [], costs: {} });
+    assert.deepEqual(beyond(counted(registry), counted(plain)), costs);
+  });
+
+for (const [name, host, quirk] of [
+  ["GitLab", "registry.gitlab.com:443", "one-scope"],
+  ["Quay", "quay.io", "no-large-bodies"],
+] as const)
+  test(`what is known of ${name} is not met any more: ${quirk}`, async (t) => {
+    const profile = PROFILES.find(({ registry }) => registry === name) as Profile;
+    assert.ok(profile.quirks.includes(quirk));
+    const { uploads, oneScopePerToken } = quirksOf(host);
+    // As the profile's limit is scaled.
+    const scaled = uploads.above === undefined ? {} : { pieceBytes: 5 * MIB, above: 8 * MIB };
+    const registry = await goThrough(t, profile, { uploads: scaled, oneScopePerToken });
+    assert.deepEqual(metOf(registry, [quirk]), []);
+  });
 
 test("an OCI image that does not say its own type is taken by ECR as another type", async (t) => {
   await using plain = await startRegistry();
@@ -111,13 +137,7 @@ test("an OCI image that does not say its own type is taken by ECR as another typ
     mediaType: OCI_MANIFEST,
   });
   const registries = registriesFor(t);
-  await using source = await openSource(`${plain.host}/a:silent`, { registries });
-  await using destination = await openDestination(`${registry.host}/b:v1`, { registries });
-  await copyImage(
-    { source, destination, platform: {}, host: image.platform, compression: {}, cache: NO_CACHE },
-    DEFAULTS,
-    { blobs: new LocalSemaphore(4), report: () => {}, signal: never },
-  );
+  await copyBetween(`${plain.host}/a:silent`, `${registry.host}/b:v1`, () => ({ registries }));
   assert.equal(registry.manifest("b", "v1")?.mediaType, SCHEMA2);
   assert.equal(registry.quirks.met.get("wants-media-type"), 1);
 });

@@ -1,7 +1,15 @@
 // What the tests of the docker transport share.
 
 import type { TestContext } from "node:test";
-import type { BlobStream, Destination, Source } from "../../src/copy/interfaces.ts";
+import { copyImage } from "../../src/copy/copy.ts";
+import type {
+  BlobStream,
+  CopyEnds,
+  CopyResult,
+  Destination,
+  Source,
+} from "../../src/copy/interfaces.ts";
+import type { CopyOptions } from "../../src/copy/options.ts";
 import { fromBuffer } from "../../src/bytes.ts";
 import { LocalSemaphore } from "../../src/copy/semaphore.ts";
 import type { EgressRules } from "../../src/host/egress.ts";
@@ -15,9 +23,12 @@ import {
   type Timing,
 } from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
+import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { collect } from "../support/bytes.ts";
+import { host } from "../support/copying.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import type { TestImage } from "../support/images.ts";
+import { DEFAULTS } from "../support/options.ts";
 
 export type Access = Partial<AccessContext> & Pick<AccessContext, "registries">;
 
@@ -66,6 +77,23 @@ export const streamOf = (image: TestImage, info: Descriptor): BlobStream => ({
   info,
   content: fromBuffer(blobOf(image, info)),
 });
+
+/** Copies from one registry to another, or within one; `access` says how each is reached. */
+export async function copyBetween(
+  from: string,
+  to: string,
+  access: (text: string) => Access,
+  options: Partial<CopyOptions> = {},
+  cache: CopyEnds["cache"] = NO_CACHE,
+): Promise<CopyResult> {
+  await using source = await openSource(from, access(from));
+  await using destination = await openDestination(to, access(to));
+  return copyImage(
+    { source, destination, platform: {}, host, compression: {}, cache },
+    { ...DEFAULTS, ...options },
+    { blobs: new LocalSemaphore(1), report: () => {}, signal: never },
+  );
+}
 
 /** All blobs, then the manifest. */
 export async function putImage(destination: Destination, image: TestImage): Promise<void> {

@@ -27,6 +27,7 @@ import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { withCredentials } from "./auth/credentials.ts";
 import { isAbsent, isUnknown } from "./failure-class.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { mayBeTagged } from "./failure-class.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
 import { servedType } from "./served-type.ts";
@@ -177,7 +178,14 @@ class DockerDestination implements Destination {
     instance: Digest | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#put(manifest, instance ?? this.#ref, signal);
+    try {
+      await this.#put(manifest, instance ?? this.#ref, signal);
+    } catch (error) {
+      if (instance !== undefined || !(error instanceof CopyError) || !mayBeTagged(error))
+        throw error;
+      const present = await this.findManifest(undefined, signal).catch(() => undefined);
+      if (present?.digest !== manifestDigest(manifest)) throw error;
+    }
   }
 
   async #put(manifest: RawManifest, ref: string, signal: AbortSignal): Promise<Reply> {

@@ -46,7 +46,8 @@ function codeOf(refused: Refused, body: Buffer): Code {
 }
 
 /** What helps against a refusal that stays: each says something else than the code's own remedy can. */
-function remedyFor({ status, phase, side }: Refused): string {
+function remedyFor({ status, phase, side, code }: Refused): string {
+  if (code === "TAG_INVALID") return TAGS_STAY;
   switch (status) {
     case 404:
       return phase === "token"
@@ -63,7 +64,7 @@ function remedyFor({ status, phase, side }: Refused): string {
     case 410:
       return "it has given that up for good";
     case 412:
-      return "a rule of the registry forbids it, such as tags that must not change";
+      return TAGS_STAY;
     case 413:
       return "raise what the registry, or a proxy before it, takes in one request";
     default:
@@ -71,12 +72,17 @@ function remedyFor({ status, phase, side }: Refused): string {
   }
 }
 
-/** The registry may take the image as another type (semantics 7.2.7): Amazon's says UNSUPPORTED, Artifactory TAG_INVALID, others 415. */
+const TAGS_STAY = "a rule of the registry forbids it, such as tags that must not change";
+
+/**
+ * The registry may take the image as another type (semantics 7.2.7): Amazon's says UNSUPPORTED, Artifactory TAG_INVALID, others 415. Amazon's
+ * says TAG_INVALID, too, of a tag that "cannot be overwritten because the repository is immutable": no type helps against that.
+ */
 const refusesType = ({ phase, status, code }: Refused, body: Buffer): boolean =>
   phase === "manifest" &&
   (status === 415 ||
     code === "MANIFEST_INVALID" ||
-    code === "TAG_INVALID" ||
+    (code === "TAG_INVALID" && !/immutable|overwritten/i.test(body.toString("latin1"))) ||
     (code === "UNSUPPORTED" && body.includes("Invalid JSON syntax")));
 
 /** The first of the spec's errors, else the beginning of what is there; one line, without secrets and query strings. */

@@ -4,7 +4,7 @@
 import type { CopyError } from "../../../errors.ts";
 import type { AccessContext } from "../../access.ts";
 import type { Reply } from "../answer.ts";
-import { chooseChallenge, scopesMissing, type Challenge } from "./challenge.ts";
+import { chooseChallenge, lacksDeletion, scopesMissing, type Challenge } from "./challenge.ts";
 import type { Blame } from "../failures.ts";
 import { refusalOf } from "../refusals.ts";
 import { mayKnow, parseRealm, withheld } from "./realms.ts";
@@ -96,7 +96,9 @@ export class Authenticator {
       for (const key of this.#challengeKeys(origin, scopes)) challenges.set(key, said);
     const challenge = said ?? this.#challengeFor(origin, scopes);
     const isRefused = challenge?.scheme === "bearer" && used?.startsWith("Bearer ") === true;
-    if (isRefused && !this.#askMore(scopes, scopesMissing(headers["www-authenticate"])))
+    const asked = headers["www-authenticate"];
+    if (lacksDeletion(asked)) return true;
+    if (isRefused && !this.#askMore(scopes, scopesMissing(asked)))
       tokens.forget(this.#tokenKeys(challenge, this.#wanted(scopes)), used.slice("Bearer ".length));
     return challenge !== undefined;
   }

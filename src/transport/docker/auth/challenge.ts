@@ -30,7 +30,18 @@ export function chooseChallenge(
  * where they are more than a registry has reason to ask for. `delete` is never asked for: Quay's token service fails on the word, and
  * all that it would do for a copy is to end a session that lapses by itself.
  */
-export function scopesMissing(header: string | readonly string[] | undefined): readonly string[] {
+export const scopesMissing = (header: Header): readonly string[] =>
+  insufficient(header).filter((scope) => !DELETES.test(scope));
+
+/** Whether that is the right to delete, so that another token would not do either. */
+export const lacksDeletion = (header: Header): boolean =>
+  insufficient(header).some((scope) => DELETES.test(scope));
+
+type Header = string | readonly string[] | undefined;
+
+const DELETES = /[:,]delete\b/;
+
+function insufficient(header: Header): readonly string[] {
   const values = header === undefined ? [] : typeof header === "string" ? [header] : header;
   const found = values
     .flatMap((value) => parseChallenges(value) ?? [])
@@ -38,7 +49,7 @@ export function scopesMissing(header: string | readonly string[] | undefined): r
   if (found?.parameters.get("error") !== "insufficient_scope") return [];
   const scopes = (found.parameters.get("scope") ?? "").split(" ").filter((scope) => scope !== "");
   const isAsked = scopes.length <= SCOPES && scopes.every((scope) => SCOPE.test(scope));
-  return isAsked ? scopes.filter((scope) => !/[:,]delete\b/.test(scope)) : [];
+  return isAsked ? scopes : [];
 }
 
 const SCOPES = 8;

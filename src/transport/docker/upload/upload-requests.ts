@@ -24,7 +24,7 @@ const BINARY = { "content-type": "application/octet-stream" } as const;
 export class UploadRequests {
   readonly client: RegistryClient;
   readonly repository: string;
-  readonly #oneScope: boolean;
+  #oneScope: boolean;
 
   /** `oneScope`: the token service looks at one scope only, so that a token for a mount would not allow the upload. */
   constructor(client: RegistryClient, repository: string, oneScope = false) {
@@ -48,7 +48,10 @@ export class UploadRequests {
     return this.next(reply, digest);
   }
 
-  /** Asks for the blob of another repository. A session where the registry would rather have the bytes; undefined: it says no. */
+  /**
+   * Asks for the blob of another repository. A session where the registry would rather have the bytes; undefined: it says no. Where that is
+   * for want of a token for both, later mounts of this copy are asked with the repository's own: a registry answers those with a session.
+   */
   async mount(
     digest: Digest,
     from: string,
@@ -63,12 +66,14 @@ export class UploadRequests {
     try {
       const reply = await this.client.send(out, signal);
       if (reply.status === 201) return "mounted";
-      return reply.status === 202 ? this.next(reply, digest) : undefined;
+      if (reply.status === 202) return this.next(reply, digest);
+      if (reply.status !== 401) return undefined;
     } catch (error) {
-      // The token service may refuse a token for both repositories.
-      if (error instanceof CopyError && error.code === "destination_unauthorized") return undefined;
-      throw error;
+      if (!(error instanceof CopyError) || error.code !== "destination_unauthorized") throw error;
     }
+    // A token service may refuse one for both repositories, or give one for either of them.
+    this.#oneScope = true;
+    return undefined;
   }
 
   /** How far it is. */

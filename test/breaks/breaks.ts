@@ -14,7 +14,7 @@ import { host } from "../support/copying.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import type { TestImage } from "../support/images.ts";
 import { DEFAULTS } from "../support/options.ts";
-import { breakingProxy, type Break, type Cut } from "./proxy.ts";
+import { breakingProxy, type Break, type BreakingProxy, type Cut } from "./proxy.ts";
 
 export interface BreaksOptions {
   readonly image: TestImage;
@@ -22,32 +22,46 @@ export interface BreaksOptions {
   readonly from: string;
   readonly to: string;
   readonly copies: number;
+  /** They share the copies; each does one at a time, and learns what it learns by itself. */
+  readonly workers: number;
+  /** So many work at a time. */
   readonly atOnce: number;
   /** At most so many a copy, each way. */
   readonly breaks: { readonly reading: number; readonly writing: number };
   readonly seed: number;
+  /** `to` takes uploads up again (default: it does): what it loses counts. */
+  readonly isResumed?: boolean;
+  /** Uploads keep what they have sent last, where they break (default: they do). */
+  readonly keepsSent?: boolean;
   /** Of the repositories that are written. */
   readonly name: string;
   readonly say?: (line: string) => void;
 }
 
+/** Bytes that may be read again for a break: either way, on the average of all copies. */
+const LIMIT = 64 * 1024;
+
 export interface BreaksReport {
   readonly copies: number;
   readonly failures: readonly string[];
   readonly breaks: { readonly reading: number; readonly writing: number };
-  /** Bytes that came from the source more than once, but for those that an upload had lost; heads of answers are among them. */
+  /** Bytes that came from the source more than once; heads of answers are among them. */
   readonly readAgain: number;
-  /**
-   * The most of any copy, by break. Where the upload breaks while its loss is being read, what was on its way is among it: a copy may be
-   * above the bound that all of them keep.
-   */
+  /** Those among them that count. */
+  readonly counted: number;
+  /** Those among them that an upload had lost. */
+  readonly lost: number;
+  /** The most of any copy. */
   readonly mostReadAgain: number;
-  /** Bytes that were read again because an upload had lost them. */
-  readonly repeated: number;
+  /** Copies that had lost bytes read again. */
+  readonly copiesWithLoss: number;
   /** Bytes that went to the destination more than once. */
   readonly sentAgain: number;
   readonly seconds: number;
 }
+
+export const isOverLimit = ({ counted, breaks }: BreaksReport): boolean =>
+  counted > LIMIT * (breaks.reading + breaks.writing);
 
 /** Bytes of each client's socket that ever dialled, by the port that it dialled. */
 class Received {
@@ -65,10 +79,9 @@ class Received {
     });
   }
 
-  /** All that came from there so far; then it is forgotten. */
-  take(port: number): number {
+  /** All that came from there so far. */
+  from(port: number): number {
     const sockets = this.#byPort.get(port) ?? new Set<Socket>();
-    this.#byPort.delete(port);
     return [...sockets].reduce((sum, { bytesRead }) => sum + bytesRead, 0);
   }
 }
@@ -76,58 +89,87 @@ class Received {
 const received = new Received();
 
 export async function copyOverBreaks(options: BreaksOptions): Promise<BreaksReport> {
-  const failures: string[] = [];
-  const sum = { reading: 0, writing: 0, readAgain: 0, repeated: 0, sentAgain: 0, most: 0 };
+  const { workers, atOnce, copies } = options;
+  const done: Copied[] = [];
   const begun = performance.now();
   let next = 0;
   const lane = async () => {
-    for (let copy = next++; copy < options.copies; copy = next++) {
-      const one = await copyOne(options, copy);
-      if (one.failure !== undefined) failures.push(`copy ${copy}: ${one.failure}`);
-      sum.reading += one.reading;
-      sum.writing += one.writing;
-      sum.readAgain += one.readAgain;
-      sum.repeated += one.repeated;
-      sum.sentAgain += one.sentAgain;
-      sum.most = Math.max(sum.most, one.readAgain / Math.max(1, one.reading + one.writing));
-      if (copy % 50 === 49) options.say?.(`${copy + 1} copies of ${options.copies} begun`);
+    for (let worker = next++; worker < workers; worker = next++) {
+      const share = Array.from({ length: copies }, (_, copy) => copy).filter(
+        (copy) => copy % workers === worker,
+      );
+      done.push(...(await work(options, share)));
+      options.say?.(`${done.length} copies of ${copies}`);
     }
   };
-  await Promise.all(Array.from({ length: options.atOnce }, lane));
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  const sum = (of: (one: Copied) => number) => done.reduce((all, one) => all + of(one), 0);
+  const readAgain = sum((one) => one.readAgain);
+  const lost = sum((one) => one.lost);
   return {
-    copies: options.copies,
-    failures,
-    breaks: { reading: sum.reading, writing: sum.writing },
-    readAgain: sum.readAgain,
-    mostReadAgain: Math.round(sum.most),
-    repeated: sum.repeated,
-    sentAgain: sum.sentAgain,
+    copies: done.length,
+    failures: done.flatMap(({ failure = [] }) => failure),
+    breaks: { reading: sum(({ reading }) => reading), writing: sum(({ writing }) => writing) },
+    readAgain,
+    counted: options.isResumed === false ? readAgain - lost : readAgain,
+    lost,
+    mostReadAgain: Math.max(...done.map((one) => one.readAgain)),
+    copiesWithLoss: done.filter((one) => one.lost > 0).length,
+    sentAgain: sum(({ sentAgain }) => sentAgain),
     seconds: Math.round((performance.now() - begun) / 1000),
   };
 }
 
-async function copyOne({ image, from, to, breaks, seed, name }: BreaksOptions, copy: number) {
+/** What became of a copy. */
+interface Copied {
+  readonly failure: string | undefined;
+  readonly reading: number;
+  readonly writing: number;
+  readonly readAgain: number;
+  readonly lost: number;
+  readonly sentAgain: number;
+}
+
+/** A worker's life: these copies, one after the other. */
+async function work(options: BreaksOptions, share: readonly number[]): Promise<Copied[]> {
+  await using near = await breakingProxy(options.from, "down");
+  await using far = await breakingProxy(options.to, "up");
+  const timing = { stallMs: 2_000, storeMs: 5_000, breakMs: 10 };
+  const { keepsSent = true } = options;
+  await using registries = new Registries(LOOPBACK_TOO, timing, {}, undefined, { keepsSent });
+  const done: Copied[] = [];
+  for (const copy of share) done.push(await copyOne(options, copy, { near, far, registries }));
+  return done;
+}
+
+interface World {
+  readonly near: BreakingProxy;
+  readonly far: BreakingProxy;
+  readonly registries: Registries;
+}
+
+async function copyOne(
+  { image, breaks, seed, name }: BreaksOptions,
+  copy: number,
+  { near, far, registries }: World,
+): Promise<Copied> {
   const size = [...image.blobs.values()].reduce((all, { length }) => all + length, 0);
   const random = randomFrom(seed * 100_003 + copy);
-  const [reading, writing] = [breaks.reading, breaks.writing].map((most) =>
-    plan(random, Math.floor(random() * (most + 1)), size),
-  );
-  await using near = await breakingProxy(from, "down", reading ?? []);
-  await using far = await breakingProxy(to, "up", writing ?? []);
-  await using registries = new Registries(LOOPBACK_TOO, {
-    stallMs: 2_000,
-    storeMs: 5_000,
-    breakMs: 10,
-  });
-  let repeated = 0;
+  for (const [proxy, most] of [
+    [near, breaks.reading],
+    [far, breaks.writing],
+  ] as const)
+    proxy.plan(plan(random, Math.floor(random() * (most + 1)), size));
+  const counts = () => [received.from(near.port), near.breaks, far.breaks, far.passed.up] as const;
+  const before = counts();
+  let lost = 0;
   let failure: string | undefined;
   try {
     await using source = await openSource(`${near.host}/app:1`, { registries });
-    await using destination = await openDestination(`${far.host}/${name}/${copy}:1`, {
-      registries,
-    });
+    const to = `${far.host}/${name}/${copy}:1`;
+    await using destination = await openDestination(to, { registries });
     const ends = {
-      source: counting(source, (bytes) => (repeated += bytes)),
+      source: counting(source, (bytes) => (lost += bytes)),
       destination,
       platform: {},
       host,
@@ -136,19 +178,15 @@ async function copyOne({ image, from, to, breaks, seed, name }: BreaksOptions, c
     };
     const control = { blobs: new LocalSemaphore(2), report: () => {}, signal: never };
     const { digest } = await copyImage(ends, DEFAULTS, control);
-    if (digest !== image.digest) failure = `it became ${digest}`;
+    if (digest !== image.digest) failure = `copy ${copy} became ${digest}`;
   } catch (error) {
-    failure = String(error);
+    failure = `copy ${copy}: ${String(error)}`;
   }
-  const came = received.take(near.port);
-  return {
-    failure,
-    reading: near.breaks,
-    writing: far.breaks,
-    repeated,
-    readAgain: Math.max(0, came - size - image.manifest.bytes.length - repeated),
-    sentAgain: Math.max(0, far.passed.up - size),
-  };
+  const [came = 0, reading = 0, writing = 0, sent = 0] = counts().map(
+    (count, index) => count - (before[index] ?? 0),
+  );
+  const readAgain = Math.max(0, came - size - image.manifest.bytes.length);
+  return { failure, reading, writing, readAgain, lost, sentAgain: Math.max(0, sent - size) };
 }
 
 /** Puts the image there as `app:1`. */

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** How a connection ends: with a reset that loses what is on its way, in good order but too early, or never. */
+/** How a connection ends: with a reset that loses what is on its way, in good order but too early, or never, while nothing moves any more. */
 export type Cut = "reset" | "end" | "stall";
 
 export interface Break {
@@ -16,22 +16,26 @@ export interface BreakingProxy extends AsyncDisposable {
   /** `host:port` */
   readonly host: string;
   readonly port: number;
+  /** These come next, in their order, and no others. */
+  readonly plan: (breaks: readonly Break[]) => void;
   /** Breaks that have happened. */
   readonly breaks: number;
   /** Bytes that were passed on, towards the client and towards the registry. */
   readonly passed: { readonly down: number; readonly up: number };
 }
 
-/** `way`: whose bytes are counted for the breaks, which come in their order. */
-export async function breakingProxy(
-  target: string,
-  way: "down" | "up",
-  breaks: readonly Break[],
-): Promise<BreakingProxy> {
+/** `way`: whose bytes are counted for the breaks. */
+export async function breakingProxy(target: string, way: "down" | "up"): Promise<BreakingProxy> {
   const passed = { down: 0, up: 0 };
   const open = new Set<Socket>();
   let done = 0;
-  let left = breaks[0]?.after ?? Infinity;
+  let breaks: readonly Break[] = [];
+  let left = Infinity;
+
+  const plan = (next: readonly Break[]) => {
+    breaks = next;
+    left = next[0]?.after ?? Infinity;
+  };
 
   /** Passes on what comes, at the pace of whoever takes it. */
   const pump = (from: Socket, to: Socket, direction: "down" | "up") => {
@@ -42,16 +46,18 @@ export async function breakingProxy(
       const part = counts ? chunk.subarray(0, left) : chunk;
       passed[direction] += part.length;
       if (counts) left -= part.length;
-      const next = counts && left === 0 ? breaks[done] : undefined;
+      const next = counts && left === 0 ? breaks[0] : undefined;
       if (next === undefined) {
         if (!to.write(part)) from.pause();
         return;
       }
-      left = breaks[++done]?.after ?? Infinity;
+      done++;
+      plan(breaks.slice(1));
       isOver = true;
-      if (next.cut !== "stall") to.write(part, () => cut(next.cut, from, to));
+      if (next.cut === "stall") from.pause();
+      else to.write(part, () => cut(next.cut, from, to));
     });
-    to.on("drain", () => from.resume());
+    to.on("drain", () => isOver || from.resume());
     from.on("end", () => to.end());
     from.on("close", () => to.destroy());
   };
@@ -71,6 +77,7 @@ export async function breakingProxy(
   return {
     host: `127.0.0.1:${port}`,
     port,
+    plan,
     get breaks() {
       return done;
     },

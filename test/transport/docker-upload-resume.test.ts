@@ -84,6 +84,23 @@ for (const fault of BREAKS)
     assert.ok(repeated.length <= 1);
   });
 
+test("where an upload has lost bytes, the next ones keep what they have sent: what they lose is not read again", async (t) => {
+  await using registry = await startRegistry();
+  const destination = await open(t, registry);
+  const readAgain: number[] = [];
+  for (const resets of [1, 4]) {
+    registry.fail("PUT uploads", { reset: 2 * MIB, times: 1 });
+    registry.fail("PATCH uploads", { reset: MIB, times: resets - 1 });
+    const { blob, repeated } = blobToSend();
+    await destination.putBlob(blob, never);
+    assert.ok(isThere(registry));
+    registry.content.deleteBlob("a", info.digest);
+    readAgain.push(repeated.reduce((sum, { from, to }) => sum + to - from, 0));
+  }
+  assert.ok((readAgain[0] ?? 0) > 0, "the first one has kept nothing");
+  assert.equal(readAgain[1], 0);
+});
+
 test("an upload that breaks off eight times stores each byte once", async (t) => {
   await using registry = await startRegistry();
   registry.fail("PUT uploads", { reset: MIB, times: 1 });

@@ -87,6 +87,10 @@ const RESUMED: readonly (readonly [string, readonly Quirk[], readonly Break[], s
     "POST PUT GET PATCH:5-12 PUT HEAD POST PUT",
   ],
 ];
+/** Before it is sent anew a blob is looked for if all of it had passed: how much the system had taken, nobody knows. */
+const butLooks = (requests: string): string =>
+  requests.replace(/ HEAD(?= DELETE)|(?<=GET) HEAD(?= POST)/g, "");
+
 for (const [what, quirks, breaks, expected] of RESUMED)
   test(`where an upload breaks off and ${what}: ${expected}`, async (t) => {
     await using registry = await startRegistry({ quirks });
@@ -94,7 +98,7 @@ for (const [what, quirks, breaks, expected] of RESUMED)
       registry.fail(`${method} uploads`, { reset: after * MIB, times: 1 });
     await (await open(t, registry)).putBlob(blobToSend(), never);
     assert.ok(hasBlob(registry));
-    assert.equal(asked(registry), expected);
+    assert.equal(butLooks(asked(registry)), butLooks(expected));
     assert.equal(registry.openUploads, 0);
     for (const quirk of quirks) assert.ok(registry.quirks.met.has(quirk), quirk);
   });

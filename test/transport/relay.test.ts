@@ -89,3 +89,34 @@ test("content that nobody takes any more is ended, and what it lent is given bac
   await relay[Symbol.asyncDispose]();
   assert.equal(lent, 0);
 });
+
+test("a taker who gives nothing back is given little, and two chunks at least: what is still here need not be had again", async () => {
+  for (const [chunks, length, given] of [
+    [40, 100_000, 11],
+    [4, 4_000_000, 2],
+  ] as const) {
+    await using relay = new Relay(inPieces(Buffer.alloc(chunks * length), length), never);
+    const stop = new AbortController();
+    const lent: (() => void)[] = [];
+    const taken = relay.take().pour((_chunk, release) => void lent.push(release), stop.signal);
+    await new Promise(setImmediate);
+    assert.equal(relay.at, given * length);
+    lent[0]?.();
+    lent[0]?.();
+    assert.equal(relay.at, (given + 1) * length, "and another for each that comes back");
+    stop.abort(new Error("enough"));
+    await assert.rejects(taken, /enough/);
+    for (const release of lent) release();
+    assert.equal(relay.at, (given + 1) * length, "and none once it is over");
+  }
+});
+
+test("a taker who fails when he is given more, after he gave something back, fails alone", async () => {
+  await using relay = new Relay(inPieces(Buffer.alloc(400_000), 100_000 * 2), never);
+  const lent: (() => void)[] = [];
+  const taken = relay.take().pour((_chunk, release) => {
+    if (lent.push(release) > 1) throw new Error("no more");
+  }, never);
+  await assert.rejects(taken, /no more/);
+  for (const release of lent) release();
+});

@@ -20,6 +20,8 @@ import { Recent } from "./recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
 import { Tokens } from "./auth/tokens.ts";
+import { Losses } from "./upload/losses.ts";
+import { SentWindows } from "./upload/sent-window.ts";
 import type { UploadNeeds } from "./upload/upload-mode.ts";
 import { Slabs } from "./wire/slabs.ts";
 
@@ -87,6 +89,10 @@ export class Registries implements AsyncDisposable {
   readonly filled = new Recent<true>(REMEMBERED);
   /** By registry: in what pieces it turned out to take blobs. */
   readonly uploads = new Recent<UploadNeeds>(REMEMBERED);
+  readonly losses = new Losses();
+  /** Uploads keep what they have sent last, where they break. */
+  readonly keepsSent: boolean;
+  readonly windows: SentWindows;
   readonly #conf: { readonly current: RegistriesConf };
   readonly #certs: CertsDir | undefined;
   readonly #egress: EgressRules;
@@ -101,8 +107,9 @@ export class Registries implements AsyncDisposable {
     timing: Partial<Timing> = {},
     files: RegistryFiles = {},
     paces: PaceStore = new LocalPaceStore(),
-    { wire = true, quirks = quirksOf } = {},
+    { wire = true, keepsSent = true, quirks = quirksOf } = {},
   ) {
+    this.keepsSent = keepsSent;
     this.quirksOf = quirks;
     const { registriesConf, certsDir, keychain, tokenServices, onFault = () => {} } = files;
     this.tokenServices = tokenServices ?? NO_SERVICES;
@@ -116,7 +123,9 @@ export class Registries implements AsyncDisposable {
     this.keychain =
       keychain && new Keychain(keychain, onFault, () => this.#conf.current.credentialHelpers);
     this.#egress = egress;
-    this.#slabs = wire ? new Slabs() : undefined;
+    const slabs = new Slabs();
+    this.#slabs = wire ? slabs : undefined;
+    this.windows = new SentWindows(slabs);
     this.pace = new Pace(paces);
     this.timing = { ...TIMING, ...timing };
   }

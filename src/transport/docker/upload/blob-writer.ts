@@ -1,5 +1,5 @@
 // A blob of known digest and size on its way out. Where it breaks off it goes on from the byte that the registry is at: what that has
-// lost of the bytes that have passed is read again at the source, the rest has not passed yet. So no byte is hashed twice, and none that
+// lost of the bytes that have passed comes again (upload-content.ts), the rest has not passed yet. So no byte is hashed twice, and none that
 // is stored is sent again. That the pieces fit together the registry checks with the last request. What follows on what: upload-step.ts.
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { CopyError, reasonOf } from "../../../errors.ts";
 import { headerOf, type Reply } from "../answer.ts";
 import { isSessionLost } from "../failure-class.ts";
 import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
-import { UploadContent, type KnownBlob } from "./upload-content.ts";
+import { UploadContent, type Keeping, type KnownBlob } from "./upload-content.ts";
 import { failedBy, failedCheck, isFine, isStored, type Failed } from "./upload-failure.ts";
 import { needsAfter, pieceOf, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";
@@ -17,6 +17,7 @@ export interface WriterWays {
   readonly requests: UploadRequests;
   readonly needs: UploadNeeds;
   readonly learn: (needs: UploadNeeds) => void;
+  readonly keeping: Keeping;
   /** Hears of each address at which the upload goes on. */
   readonly onSession: (session: Session) => void;
 }
@@ -45,7 +46,7 @@ export class BlobWriter implements AsyncDisposable {
     this.#ways = ways;
     this.#learnt = this.#needs = ways.needs;
     this.#signal = signal;
-    this.#content = new UploadContent(blob, signal);
+    this.#content = new UploadContent(blob, ways.keeping, signal);
   }
 
   /** To be called once. `begun`: a session without bytes; `left`: one that somebody else has begun, and perhaps brought far. */

@@ -2,6 +2,12 @@
 
 import type { Bytes, Sink } from "../../../bytes.ts";
 
+/**
+ * While more bytes than this are with a taker, nothing more is given: what is with him when he fails must be had again, what is still here
+ * must not. Enough that a socket never waits for the next.
+ */
+const GIVEN = 1024 * 1024;
+
 interface Lent {
   readonly chunk: Buffer;
   readonly release: () => void;
@@ -56,13 +62,24 @@ export class Relay implements AsyncDisposable {
     let left = bytes;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => reject(signal.reason);
+    const given = new Given();
+    let isMoving = false;
     const move = (): void => {
-      while (left > 0 && !signal.aborted) {
-        const next = this.#next(left);
-        if (next === undefined) break;
-        left -= next.chunk.length;
-        this.#at += next.chunk.length;
-        sink(next.chunk, next.release);
+      if (isMoving) return;
+      isMoving = true;
+      try {
+        while (left > 0 && !signal.aborted && !given.isEnough) {
+          const next = this.#next(left);
+          if (next === undefined) break;
+          left -= next.chunk.length;
+          this.#at += next.chunk.length;
+          given.lend(next, sink, move);
+        }
+      } catch (error) {
+        left = 0;
+        return reject(error);
+      } finally {
+        isMoving = false;
       }
       if (this.#outcome !== undefined && "error" in this.#outcome) reject(this.#outcome.error);
       else if (left === 0 || (this.#outcome !== undefined && this.#held.length === 0)) resolve();
@@ -75,6 +92,7 @@ export class Relay implements AsyncDisposable {
     try {
       await promise;
     } finally {
+      left = 0;
       this.#onMove = () => {};
       signal.removeEventListener("abort", abort);
     }
@@ -106,5 +124,30 @@ export class Relay implements AsyncDisposable {
         (error: unknown) => void (this.#outcome = { error }),
       )
       .finally(() => this.#onMove());
+  }
+}
+
+/** What a taker has now. */
+class Given {
+  #bytes = 0;
+  #chunks = 0;
+
+  /** Senders hold a chunk back, which may be the last: there must be another. */
+  get isEnough(): boolean {
+    return this.#bytes >= GIVEN && this.#chunks > 1;
+  }
+
+  lend({ chunk, release }: Lent, sink: Sink, onReleased: () => void): void {
+    this.#bytes += chunk.length;
+    this.#chunks++;
+    let isLent = true;
+    sink(chunk, () => {
+      if (!isLent) return;
+      isLent = false;
+      this.#bytes -= chunk.length;
+      this.#chunks--;
+      release();
+      onReleased();
+    });
   }
 }

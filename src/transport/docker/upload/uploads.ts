@@ -9,6 +9,7 @@ import { BlobWriter } from "./blob-writer.ts";
 import type { RegistryClient } from "../http.ts";
 import { putStream } from "./stream-writer.ts";
 import type { UploadNeeds } from "./upload-mode.ts";
+import type { Keeping } from "./upload-content.ts";
 import { UploadRequests, type Session } from "./upload-requests.ts";
 import { mayGoOnLater, WORTH_REMEMBERING, type UploadSessions } from "./upload-sessions.ts";
 
@@ -18,6 +19,7 @@ export interface UploadWays {
   readonly needs: UploadNeeds;
   /** Hears what it turned out to need. */
   readonly learn: (needs: UploadNeeds) => void;
+  readonly keeping: Keeping;
   /** Absent: no upload outlives its attempt. */
   readonly sessions?: UploadSessions | undefined;
   /** A token for a mount would not allow what comes after it. */
@@ -33,6 +35,13 @@ export const waysIn = (
     return registries.uploads.get(registry) ?? registries.quirksOf(registry).uploads;
   },
   learn: (needs) => void registries.uploads.set(registry, needs),
+  keeping: {
+    windows: registries.windows,
+    get isWanted() {
+      return registries.keepsSent && registries.losses.has(registry);
+    },
+    want: () => registries.losses.add(registry),
+  },
   sessions,
   oneScopePerToken: registries.quirksOf(registry).oneScopePerToken,
 });

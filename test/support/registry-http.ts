@@ -15,6 +15,7 @@ export type Fault = BlobFault & {
   readonly status?: number;
   readonly code?: string;
   readonly message?: string;
+  /** Of that answer; without a status, of the right one. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of that error. */
   readonly body?: string;
@@ -161,8 +162,11 @@ export function json(response: ServerResponse, status: number, body: object): vo
 export const refuse = (response: ServerResponse, { status, code, message }: Refusal): void =>
   json(response, status, { errors: [{ code, message }] });
 
+export const setHeaders = (response: ServerResponse, { headers = {} }: Fault): void =>
+  Object.entries(headers).forEach(([name, value]) => response.setHeader(name, value));
+
 export function answerFault(response: ServerResponse, fault: Fault, status: number): void {
-  for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value);
+  setHeaders(response, fault);
   if (fault.body !== undefined) return void response.writeHead(status).end(fault.body);
   refuse(response, new Refusal(status, fault.code ?? "UNKNOWN", fault.message ?? "told to fail"));
 }

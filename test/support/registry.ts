@@ -25,6 +25,7 @@ import {
   serverOptions,
   seenFrom,
   setDigest,
+  setHeaders,
   type Exchange,
   Faults,
   type Fault,
@@ -220,6 +221,7 @@ export class TestRegistry implements AsyncDisposable {
       if (lost !== undefined && lost === route.ref)
         response.once("finish", () => this.content.deleteBlob(route.repository, lost));
       if (fault?.status !== undefined) return answerFault(response, fault, fault.status);
+      if (fault !== undefined) setHeaders(response, fault);
       const exchange = { request, response, url, method, ...route, seen, fault };
       if (log === this.elsewhere) await this.#answerElsewhere(exchange);
       else await this.#answer(exchange);

@@ -110,6 +110,8 @@ for (const profile of PROFILES)
   });
 
 for (const [name, host, quirk] of [
+  ["Google Artifact Registry", "europe-docker.pkg.dev", "no-chunks"],
+  ["Artifactory", "example.jfrog.io", "keeps-last-chunk"],
   ["GitLab", "registry.gitlab.com:443", "one-scope"],
   ["Quay", "quay.io", "no-large-bodies"],
 ] as const)
@@ -118,7 +120,7 @@ for (const [name, host, quirk] of [
     assert.ok(profile.quirks.includes(quirk));
     const { uploads, oneScopePerToken } = quirksOf(host);
     // As the profile's limit is scaled.
-    const scaled = uploads.above === undefined ? {} : { pieceBytes: 5 * MIB, above: 8 * MIB };
+    const scaled = uploads.above === undefined ? uploads : { pieceBytes: 5 * MIB, above: 8 * MIB };
     const registry = await goThrough(t, profile, { uploads: scaled, oneScopePerToken });
     assert.deepEqual(metOf(registry, [quirk]), []);
   });

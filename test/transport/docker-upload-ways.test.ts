@@ -183,6 +183,36 @@ for (const [what, quirks, fault, first, next, stream] of WAYS)
     assert.equal(registry.openUploads, 0);
   });
 
+test("where the last chunk took the place of the others, the next blob that breaks off begins anew at once", async (t) => {
+  await using registry = await startRegistry({ quirks: ["keeps-last-chunk"] });
+  const destination = await open(t, registry);
+  for (const expected of [
+    "POST PUT GET PATCH:5-12 PUT HEAD POST PUT",
+    "POST PUT HEAD DELETE POST PUT",
+  ]) {
+    registry.requests.length = 0;
+    registry.content.deleteBlob("a", info.digest);
+    registry.fail("PUT uploads", { reset: 5 * MIB, times: 1 });
+    await destination.putBlob(blobToSend(), never);
+    assert.ok(hasBlob(registry));
+    assert.equal(butLooks(asked(registry)), butLooks(expected));
+  }
+  assert.equal(registry.openUploads, 0);
+});
+
+for (const least of ["", "0", "-1", "1e9", "many", "99999999999999999999", String(2 ** 40)])
+  test(`whatever a registry says of the least that a chunk must have (${least}), blobs arrive`, async (t) => {
+    await using registry = await startRegistry();
+    const destination = await open(t, registry);
+    registry.fail("POST uploads", { headers: { "oci-chunk-min-length": least } });
+    registry.fail("PUT uploads", { status: 413, times: 1 });
+    for (let blob = 0; blob < 2; blob++) {
+      registry.content.deleteBlob("a", info.digest);
+      await destination.putBlob(blobToSend(), never);
+      assert.ok(hasBlob(registry));
+    }
+  });
+
 const QUAY = { uploads: { pieceBytes: 4 * MIB, above: 8 * MIB }, oneScopePerToken: false };
 
 test("where it is known what is too much, nothing is refused", async (t) => {

@@ -20,12 +20,14 @@ const usual: UploadState = {
   isResumed: false,
   isPiece: false,
   hasOther: false,
+  beginsAnew: false,
 };
 const BROKEN: Trouble = { kind: "broken" };
 const refused = (status: number, code?: string): Trouble => ({ kind: "refused", status, code });
 
 const STEPS: readonly (readonly [string, Trouble, Partial<UploadState>, Next])[] = [
   ["it broke off", BROKEN, {}, "ask"],
+  ["it broke off, and nothing is taken up again", BROKEN, { beginsAnew: true }, "anew"],
   ["it broke off again", BROKEN, { isResumed: true }, "ask"],
   ["it broke off, and nothing can be repeated", BROKEN, { canRepeat: false }, "fail"],
   ["the session is unknown", refused(404, "BLOB_UPLOAD_UNKNOWN"), {}, "anew"],

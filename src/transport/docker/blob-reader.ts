@@ -1,12 +1,12 @@
 // A blob on its way in. Where it breaks off it goes on, from the byte at which its sink stands: each byte is handed over once.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Bytes, Sink, Span } from "../../bytes.ts";
-import { CopyError, reasonOf } from "../../errors.ts";
+import { CopyError } from "../../errors.ts";
 import type { Answer } from "./answer.ts";
 import { isEncoded, judgePart, strongEtag } from "./blob-part.ts";
 import { networkFailure, type Blame } from "./failures.ts";
 import { afterBreak, mayPass, nextTry } from "./next-try.ts";
+import { pause } from "./pause.ts";
 import type { Timing } from "./registries.ts";
 
 /** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
@@ -64,9 +64,7 @@ export class BlobReader implements Bytes {
       const { retryAfterMs } = broken.context;
       const delay = nextTry({ inVain, retryAfterMs }, this.#place.timing.breakMs);
       if (delay === undefined) throw broken;
-      await sleep(delay, undefined, { signal }).catch((error: unknown) => {
-        throw reasonOf(error, signal);
-      });
+      await pause(delay, signal);
       await this.#released(signal);
     }
   }

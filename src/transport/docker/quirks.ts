@@ -24,6 +24,20 @@ const GIB = 1024 ** 3;
 
 export const QUIRKS: readonly Row[] = [
   {
+    registry: "Google Artifact Registry",
+    hosts: ["*.pkg.dev", "gcr.io", "*.gcr.io"],
+    // There are no chunked uploads, so that all bytes of a rest would be sent to be refused.
+    facts: { uploads: { beginsAnew: true } },
+    sources: ["dotnet/sdk-container-builds#287", "kitops-ml/kitops#777"],
+  },
+  {
+    registry: "Artifactory",
+    hosts: ["*.jfrog.io"],
+    // Of several chunks it has kept the last, and said that all was stored.
+    facts: { uploads: { beginsAnew: true } },
+    sources: ["wasmCloud/wasmCloud#3405"],
+  },
+  {
     registry: "Quay",
     hosts: ["quay.io"],
     // A single PUT of more than 20 GB is refused; the same blob in pieces is taken.

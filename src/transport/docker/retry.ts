@@ -1,12 +1,11 @@
 // The one loop that sends again. undici's interceptor is not used: it cuts a long `Retry-After` short and knocks again anyway, and it
 // would mend a manifest that broke off by `Range`.
 
-import { setTimeout as sleep } from "node:timers/promises";
-import { reasonOf } from "../../errors.ts";
 import type { Answer, Reply } from "./answer.ts";
 import { isTransient } from "./failure-class.ts";
 import { mayBeSentAgain } from "./failures.ts";
 import { limitsOf } from "./pace/limits.ts";
+import { pause } from "./pause.ts";
 import { PATIENCE_MS } from "./pace/pace.ts";
 
 const ATTEMPTS = 4;
@@ -33,8 +32,6 @@ export async function sendAgain<T extends Reply | Pick<Answer, "status" | "heade
     const wish = (answer && limitsOf(answer, Date.now()).waitMs) ?? 0;
     if (wish > LONGEST_DELAY_MS && answer !== undefined) return answer;
     const delay = Math.max(backoff, wish);
-    await sleep(delay, undefined, { signal }).catch((error: unknown) => {
-      throw reasonOf(error, signal);
-    });
+    await pause(delay, signal);
   }
 }

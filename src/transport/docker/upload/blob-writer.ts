@@ -2,11 +2,11 @@
 // lost of the bytes that have passed comes again (upload-content.ts), the rest has not passed yet. So no byte is hashed twice, and none that
 // is stored is sent again. That the pieces fit together the registry checks with the last request. What follows on what: upload-step.ts.
 
-import { setTimeout as sleep } from "node:timers/promises";
-import { CopyError, reasonOf } from "../../../errors.ts";
+import { CopyError } from "../../../errors.ts";
 import { headerOf, type Reply } from "../answer.ts";
 import { isSessionLost } from "../failure-class.ts";
 import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
+import { pause } from "../pause.ts";
 import { UploadContent, type Keeping, type KnownBlob } from "./upload-content.ts";
 import { failedBy, failedCheck, isFine, isStored, type Failed } from "./upload-failure.ts";
 import { needsAfter, pieceOf, type UploadNeeds } from "./upload-mode.ts";
@@ -52,7 +52,7 @@ export class BlobWriter implements AsyncDisposable {
   /** To be called once. `begun`: a session without bytes; `left`: one that somebody else has begun, and perhaps brought far. */
   async write(begun: Session | undefined, left: URL | undefined): Promise<void> {
     const { requests } = this.#ways;
-    if (left !== undefined) await this.#takeUp(left);
+    if (left !== undefined && this.#needs.beginsAnew !== true) await this.#takeUp(left);
     if (this.#session === undefined)
       this.#moveTo(begun ?? (await requests.begin(this.#blob.digest, "again", this.#signal)));
     else if (begun !== undefined) await requests.cancel(begun);
@@ -120,8 +120,7 @@ export class BlobWriter implements AsyncDisposable {
   }
 
   async #sendPiece(to: number): Promise<Failed | undefined> {
-    const { requests } = this.#ways;
-    const { digest } = this.#blob;
+    const [{ requests }, { digest }] = [this.#ways, this.#blob];
     const from = this.#from;
     const headers = { "content-length": String(to - from), "content-range": `${from}-${to - 1}` };
     const body = this.#content.body(from, to);
@@ -165,6 +164,7 @@ export class BlobWriter implements AsyncDisposable {
       isResumed: this.#isResumed,
       isPiece: this.#piece !== undefined,
       hasOther: other !== undefined,
+      beginsAnew: this.#learnt.beginsAnew === true,
     });
     if (next === "fail") throw error;
     await this.#pause(error);
@@ -188,19 +188,22 @@ export class BlobWriter implements AsyncDisposable {
     const isPiece = this.#piece !== undefined;
     const isWhole = bytes === this.#blob.size && !isPiece && this.#needs.closesEmpty !== true;
     const other = needsAfter({ ...trouble, bytes, isWhole, isPiece }, this.#needs);
-    if (other === undefined || (trouble.status === 416 && this.#isResumed)) return other;
-    this.#learnt = other;
-    this.#ways.learn(other);
+    if (trouble === MISPLACED) this.#learn({ ...this.#learnt, beginsAnew: true });
+    else if (other !== undefined && !(trouble.status === 416 && this.#isResumed))
+      this.#learn(other);
     return other;
+  }
+
+  #learn(needs: UploadNeeds): void {
+    this.#learnt = needs;
+    this.#ways.learn(needs);
   }
 
   async #pause(error: CopyError): Promise<void> {
     const { breakMs } = this.#ways.requests.client.timing;
     const delay = nextTry({ ...error.context, inVain: ++this.#inVain }, breakMs);
     if (delay === undefined) throw error;
-    await sleep(delay, undefined, { signal: this.#signal }).catch((reason: unknown) => {
-      throw reasonOf(reason, this.#signal);
-    });
+    await pause(delay, this.#signal);
   }
 
   /** How many bytes the session has; `unclear`: it is there, as far as anybody knows, but cannot be gone on with. */

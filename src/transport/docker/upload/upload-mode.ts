@@ -10,6 +10,8 @@ export interface UploadNeeds {
   readonly above?: number;
   /** The last request must not bring any: they go before, by PATCH. */
   readonly closesEmpty?: boolean;
+  /** What broke off is not taken up again: it takes no chunks, or loses those before. */
+  readonly beginsAnew?: boolean;
 }
 
 /** How many bytes each request brings; undefined: all of them. `least`: the registry's `OCI-Chunk-Min-Length`. `size` is not always known. */

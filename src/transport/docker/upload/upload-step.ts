@@ -32,6 +32,8 @@ export interface UploadState {
   readonly isPiece: boolean;
   /** There is another way of sending the same to try. */
   readonly hasOther: boolean;
+  /** The registry takes nothing up again. */
+  readonly beginsAnew: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export type Next = "ask" | "anew" | "otherwise" | "fail";
 /** Says nothing of how often: next-try.ts does. */
 export function nextStep(trouble: Trouble, state: UploadState): Next {
   if (!state.canRepeat) return "fail";
-  if (trouble.kind === "broken") return "ask";
+  if (trouble.kind === "broken") return state.beginsAnew ? "anew" : "ask";
   const { status } = trouble;
   if (state.hasOther) return "otherwise";
   if (status === 401 || status === 403) return "fail";

@@ -152,7 +152,7 @@ const NEEDS: readonly (readonly [
     { pieceBytes: 32 * MIB, closesEmpty: true },
   ],
   ["it is for an unknown upload", [{ ...refusedWhole, status: 404 }, {}], undefined],
-  ["no PUT brings bytes there", [{ ...refusedWhole, status: 405 }, {}], { closesEmpty: true }],
+  ["it is not done there", [{ ...refusedWhole, status: 405 }, {}], undefined],
   [
     "a PUT that brings none is for an unknown blob",
     [{ status: 404, code: "BLOB_UNKNOWN", bytes: 0, isWhole: false, isPiece: false }, {}],

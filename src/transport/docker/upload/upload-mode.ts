@@ -59,8 +59,7 @@ export interface RefusedRequest {
  */
 export function needsAfter(refused: RefusedRequest, needs: UploadNeeds): UploadNeeds | undefined {
   const { status, code, bytes, isWhole, isPiece } = refused;
-  if (isWhole && (code === "BLOB_UNKNOWN" || status === 405))
-    return { ...needs, closesEmpty: true };
+  if (isWhole && code === "BLOB_UNKNOWN") return { ...needs, closesEmpty: true };
   if (status !== 413 && (status !== 416 || isPiece)) return undefined;
   const pieceBytes = PIECES.find((piece) => piece < bytes && (status !== 416 || piece <= 4 * MIB));
   return pieceBytes === undefined ? undefined : { ...needs, pieceBytes, above: 0 };

@@ -11,7 +11,7 @@ import { issue } from "../support/certificates.ts";
 import { seededBytes } from "../support/images.ts";
 import { until } from "../support/peers.ts";
 import { startScripted } from "../support/scripted-host.ts";
-import { codeOf, connectionsFor, get, MiB, put, WAYS } from "./exchange-setup.ts";
+import { codeOf, connectionsFor, endless, get, MiB, put, WAYS } from "./exchange-setup.ts";
 
 const bytes = seededBytes("exchange", 24 * MiB);
 const OK = "HTTP/1.1 200 OK\r\n";
@@ -94,28 +94,6 @@ for (const way of WAYS)
       if (way === "wire") assert.equal(host.connections, 1);
     });
   }
-
-/** Content that never ends, and tells how it was ended. */
-function endless() {
-  const state = { poured: 0, reason: undefined as unknown };
-  const content: Bytes = {
-    pour: async (sink, signal) => {
-      let lent = 0;
-      while (!signal.aborted) {
-        if (lent < 2 * MiB) {
-          const chunk = Buffer.alloc(64 * 1024);
-          lent += chunk.length;
-          state.poured += chunk.length;
-          sink(chunk, () => (lent -= chunk.length));
-        }
-        await turn();
-      }
-      state.reason = signal.reason;
-      throw signal.reason;
-    },
-  };
-  return { state, content };
-}
 
 const EARLY = [
   [413, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig"],

@@ -1,5 +1,6 @@
 // What the tests of an exchange share: both ways of it, over connections of their own.
 
+import { setImmediate as turn } from "node:timers/promises";
 import type { TestContext } from "node:test";
 import type { Bytes } from "../../src/bytes.ts";
 import { dialler } from "../../src/host/connector.ts";
@@ -51,3 +52,25 @@ const blame = { side: "source", registry: "r", phase: "blob" } as const;
 /** What the engine is told of a failure. */
 export const codeOf = (error: unknown): unknown =>
   (networkFailure(error, blame) as { readonly code?: unknown }).code;
+
+/** Content that never ends, and tells how it was ended. */
+export function endless() {
+  const state = { poured: 0, reason: undefined as unknown };
+  const content: Bytes = {
+    pour: async (sink, signal) => {
+      let lent = 0;
+      while (!signal.aborted) {
+        if (lent < 2 * MiB) {
+          const chunk = Buffer.alloc(64 * 1024);
+          lent += chunk.length;
+          state.poured += chunk.length;
+          sink(chunk, () => (lent -= chunk.length));
+        }
+        await turn();
+      }
+      state.reason = signal.reason;
+      throw signal.reason;
+    },
+  };
+  return { state, content };
+}

@@ -77,3 +77,44 @@ test("what has ended does not stall, and what has no rule neither", (t) => {
   free.start();
   assert.equal(pass(600_000) || free.signal.aborted, false);
 });
+
+test("bytes that show only together have the time that the slowest line needs for them, and what had moved before", () => {
+  for (const [moved, unseen, minutes] of [
+    [0, 1, 1],
+    [0, 64 * KIB, 1],
+    [1, 64 * KIB, 2],
+    [0, 64 * KIB + 1, 2],
+    [0, 1024 * KIB, 16],
+    [63 * KIB, 1024 * KIB, 17],
+  ] as const)
+    assert.equal(
+      msLeft({ since: 5, moved }, 5, RULE, unseen),
+      minutes * 60_000,
+      `${moved} ${unseen}`,
+    );
+});
+
+test("a line that moves just enough never stalls, however much of it shows at a time", (t) => {
+  const { watch, pass } = watchIn(t);
+  for (const kib of [1024, 64, 1, 63, 64, 256, 1024, 64]) {
+    watch.waitsFor(kib * KIB);
+    // The slowest line: 64 KiB in each minute.
+    for (let left = kib; left > 0; left -= 64)
+      assert.equal(pass(Math.min(60_000, left * 937)), false, `${left} of ${kib} KiB`);
+    watch.moved(kib * KIB);
+    watch.waitsFor(0);
+    assert.equal(pass(600_000), false, "there is nothing to move");
+  }
+});
+
+test("the time of little ends before that of much, whatever was waited for first", (t) => {
+  const { watch, pass } = watchIn(t);
+  watch.waitsFor(1024 * KIB);
+  assert.equal(pass(1_000), false);
+  watch.moved(1024 * KIB);
+  watch.waitsFor(64 * KIB);
+  assert.equal(pass(59_999), false);
+  assert.equal(pass(1), true);
+  watch.waitsFor(1);
+  assert.equal(pass(600_000), true, "it is over");
+});

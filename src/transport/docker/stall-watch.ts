@@ -27,7 +27,8 @@ interface Watched {
 
 /**
  * The rule. Counting begins anew whenever there were enough bytes, so a transfer ends after exactly one `stallMs` in which there
- * were too few: never sooner, and at the latest two of them after it began to drip.
+ * were too few: never sooner, and at the latest two of them after it began to drip. Where nothing of some bytes shows before all of
+ * them have moved, it ends when even a line that moves just enough had moved them all.
  */
 export const afterBytes = (
   { since, moved }: Watched,
@@ -37,8 +38,13 @@ export const afterBytes = (
 ): Watched =>
   moved + bytes >= stallBytes ? { since: now, moved: 0 } : { since, moved: moved + bytes };
 
-export const msLeft = ({ since }: Watched, now: number, { stallMs }: StallRule): number =>
-  since + stallMs - now;
+/** `unseen`: bytes that show together. */
+export const msLeft = (
+  { since, moved }: Watched,
+  now: number,
+  { stallMs, stallBytes }: StallRule,
+  unseen = 0,
+): number => since + stallMs * Math.max(1, Math.ceil((moved + unseen) / stallBytes)) - now;
 
 /** Watches one body, from `start` on. */
 export class StallWatch {
@@ -50,7 +56,10 @@ export class StallWatch {
   /** Of the clock, while the time counts. */
   #startedAt: number | undefined;
   #ranFor = 0;
+  #unseen = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Of the clock, when the timer looks. */
+  #looksAt = Infinity;
   #ended = false;
 
   /** No rule: it never stalls. `clock`: ms, steady. */
@@ -82,6 +91,19 @@ export class StallWatch {
     this.#startedAt = undefined;
   }
 
+  /** So many bytes are to move, of which nothing shows before all have; 0: there is nothing that could. */
+  waitsFor(bytes: number): void {
+    this.#unseen = bytes;
+    if (bytes === 0) return this.rest();
+    this.start();
+    const rule = this.#rule;
+    if (rule === undefined || this.#ended) return;
+    if (this.#clock() + this.#msLeft(rule) >= this.#looksAt) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#arm(rule);
+  }
+
   moved(bytes: number): void {
     if (this.#rule !== undefined)
       this.#watched = afterBytes(this.#watched, bytes, this.#now(), this.#rule);
@@ -101,11 +123,19 @@ export class StallWatch {
   #arm(rule: StallRule): void {
     const look = () => {
       this.#timer = undefined;
+      this.#looksAt = Infinity;
       if (this.#startedAt === undefined) return;
-      if (msLeft(this.#watched, this.#now(), rule) > 0) return this.#arm(rule);
+      if (this.#msLeft(rule) > 0) return this.#arm(rule);
       this.end();
       this.#stalled.abort(new StallError(this.#way));
     };
-    this.#timer ??= setTimeout(look, Math.ceil(msLeft(this.#watched, this.#now(), rule)));
+    if (this.#timer !== undefined) return;
+    const left = Math.ceil(this.#msLeft(rule));
+    this.#looksAt = this.#clock() + left;
+    this.#timer = setTimeout(look, left);
+  }
+
+  #msLeft(rule: StallRule): number {
+    return msLeft(this.#watched, this.#now(), rule, this.#unseen);
   }
 }

@@ -9,7 +9,8 @@ import type { HttpRequest } from "../answer.ts";
 import { bodyReader, type BodyReader } from "./body.ts";
 import { Expected } from "./expected.ts";
 import { HEAD_LIMIT, HttpError, parseHead, type Head } from "./head.ts";
-import type { Slab, Slabs } from "./slabs.ts";
+import type { Line } from "./line.ts";
+import type { Slab } from "./slabs.ts";
 
 /** The largest record of TLS: there is always room for one. */
 const RECORD = 16 * 1024;
@@ -17,19 +18,6 @@ const RECORD = 16 * 1024;
 const LENT = 4;
 /** Answers of 1xx before the one that counts. */
 const INTERIM = 16;
-
-/** What the wire does about what came. */
-export interface Line {
-  readonly slabs: Slabs;
-  /** Bytes of one. */
-  readonly slabSize: number;
-  /** Reading goes on, if it rests. */
-  readonly resume: () => void;
-  readonly onHead: (head: Head) => void;
-  /** An answer is over. `isClean`: the next one may follow. */
-  readonly onOver: (isClean: boolean) => void;
-  readonly onBroken: (reason: Error) => void;
-}
 
 export class Receiver {
   readonly #line: Line;
@@ -57,6 +45,11 @@ export class Receiver {
   /** The reader of the body has too much of it: that nothing comes is his doing. */
   get isResting(): boolean {
     return this.#held.size > LENT;
+  }
+
+  /** An answer has begun, and not said yet what it is. */
+  get isInHead(): boolean {
+    return this.#expected?.reader === undefined && this.#from < this.#to;
   }
 
   expect(method: HttpRequest["method"]): Expected {

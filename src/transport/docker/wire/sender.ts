@@ -2,10 +2,11 @@
 
 import { errors } from "undici";
 import type { Bytes, Sink } from "../../../bytes.ts";
+import type { Outflow } from "./outflow.ts";
 
 export interface Outlet {
-  /** Calls `written` when the system has the chunk, or nobody will ever want it. */
-  readonly write: (chunk: Buffer, written: () => void) => void;
+  /** Ends with the body. */
+  readonly flow: Pick<Outflow, "write" | "end">;
   /** Settles when the answer's head has come, or when none will. */
   readonly answered: Promise<unknown>;
 }
@@ -18,7 +19,7 @@ export interface Outlet {
 export async function sendBody(
   body: Bytes,
   length: number,
-  { write, answered }: Outlet,
+  { flow, answered }: Outlet,
   signal: AbortSignal,
 ): Promise<{ readonly written: Promise<void> } | undefined> {
   const stop = new AbortController();
@@ -30,7 +31,7 @@ export async function sendBody(
     left -= chunk.length;
     if (left < 0) throw new errors.RequestContentLengthMismatchError();
     if (left === 0 && chunk.length > 0) last = [chunk, release];
-    else write(chunk, release);
+    else flow.write(chunk, release);
   };
   const [chunk, release] = await body
     .pour(take, AbortSignal.any([signal, stop.signal]))
@@ -40,11 +41,16 @@ export async function sendBody(
     })
     .catch((error: unknown) => {
       last[1]();
+      flow.end();
       if (!stop.signal.aborted || signal.aborted) throw error;
       return [];
     });
   if (chunk === undefined) return undefined;
   const { promise, resolve } = Promise.withResolvers<void>();
-  write(chunk, () => (release?.(), resolve()));
+  flow.write(chunk, () => {
+    flow.end();
+    release?.();
+    resolve();
+  });
   return { written: promise };
 }

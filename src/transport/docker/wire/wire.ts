@@ -9,6 +9,7 @@ import { Answer, type HttpRequest } from "../answer.ts";
 import { StallError, StallWatch, type StallRule } from "../stall-watch.ts";
 import type { Expected } from "./expected.ts";
 import { formatHead, type Head } from "./head.ts";
+import { Outflow } from "./outflow.ts";
 import { Receiver } from "./receiver.ts";
 import { sendBody } from "./sender.ts";
 import type { Slabs } from "./slabs.ts";
@@ -124,8 +125,7 @@ export class Wire {
     const onSent = () => {
       if (!this.#receiver.isAt(expected) || expected.reader !== undefined) return;
       this.#do("waiting");
-      if (answerMs === undefined) return;
-      this.#late = setTimeout(() => this.fail(new errors.HeadersTimeoutError()), answerMs);
+      this.#inTime(answerMs);
     };
     if (body === undefined) onSent();
     else await this.#send(request, body, expected, onSent, signal);
@@ -141,10 +141,8 @@ export class Wire {
   ): Promise<void> {
     this.#do("sending", stall?.stallMs);
     this.#isUnsent = true;
-    const outlet = {
-      write: (chunk: Buffer, written: () => void) => void this.#socket?.write(chunk, written),
-      answered: expected.head.promise,
-    };
+    const flow = new Outflow(this.#socket as Socket, stall, (error) => this.fail(error));
+    const outlet = { flow, answered: expected.head.promise };
     const end = await sendBody(body, Number(headers["content-length"]), outlet, signal);
     if (end === undefined) return;
     this.#isUnsent = false;
@@ -192,6 +190,10 @@ export class Wire {
     this.#watch.moved(count);
     const goesOn = this.#receiver.received(count);
     if (!goesOn) this.#watch.rest();
+    // Node counts what is received for movement, too: whoever answers while the body is sent must do so in time.
+    if (this.#doing === "sending" && !this.#receiver.isInHead) this.#inTime(undefined);
+    else if (this.#doing === "sending" && this.#late === undefined)
+      this.#inTime(this.#socket?.timeout);
     return goesOn;
   }
 
@@ -202,9 +204,16 @@ export class Wire {
 
   /** `withinMs`: the socket must move something. */
   #do(doing: Doing, withinMs = 0): void {
-    clearTimeout(this.#late);
+    this.#inTime(undefined);
     this.#doing = doing;
     this.#socket?.setTimeout(withinMs);
+  }
+
+  /** The answer's head must be there within so many ms; undefined: at any time. */
+  #inTime(ms: number | undefined): void {
+    clearTimeout(this.#late);
+    const late = () => this.fail(new errors.HeadersTimeoutError());
+    this.#late = ms === undefined || ms === 0 ? undefined : setTimeout(late, ms);
   }
 
   /** Node counts for movement what the system takes of a write: nothing has moved at all. */
@@ -231,7 +240,7 @@ export class Wire {
 
   #broken(reason: Error): void {
     this.#failure = reason;
-    clearTimeout(this.#late);
+    this.#inTime(undefined);
     this.#socket?.destroy();
   }
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Fault } from "../support/fault-script.ts";
-import { Bench, fresh, inProcess } from "./bench.ts";
+import { Bench, inProcess } from "./bench.ts";
 import { judge } from "./oracle.ts";
 import { run, SCENARIOS, type Ends, type Scenario } from "./scenarios.ts";
 
@@ -13,10 +13,10 @@ const never = new AbortController().signal;
 /** What the tag names before, where it names anything. */
 const OLD = SCENARIOS.guarded;
 
-async function putOld({ source, destination }: Ends): Promise<void> {
-  await using registries = fresh("moves");
-  const from = { ...source, repository: `from/${OLD.name}` };
-  await run(OLD, { registries, source: from, destination }, never);
+async function putOld(bench: Bench, ends: Ends): Promise<void> {
+  await using registries = bench.fresh("moves");
+  const source = { ...ends.source, repository: `from/${OLD.name}` };
+  await run(OLD, { ...ends, registries, source }, never);
 }
 
 /** Calls a copy off at its n-th request, which the registry hears of or not. False: it was done before. */
@@ -30,7 +30,7 @@ async function isCalledOff(
   const ends = bench.ends(scenario, "moves");
   await using _ = ends.registries;
   const isTaken = fault === undefined;
-  if (isTaken) await putOld(ends);
+  if (isTaken) await putOld(bench, ends);
   const openBefore = upstream.openUploads?.() ?? 0;
   const caller = new AbortController();
   let requests = 0;

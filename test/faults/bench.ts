@@ -3,6 +3,7 @@
 import { Registries } from "../../src/transport/docker/registries.ts";
 import type { PaceStore } from "../../src/transport/docker/pace/pace.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
+import { makeIdentities, resolverOf, startDialling, type Dialling } from "../support/dialling.ts";
 import { startFaultProxy, type FaultProxy } from "../support/fault-proxy.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { holdingsOf, type Holdings } from "./oracle.ts";
@@ -28,8 +29,8 @@ export interface Upstream extends AsyncDisposable {
   readonly forget?: (scenario: Scenario) => Promise<void>;
   /** Sessions there that were neither finished nor cancelled; undefined: it does not say. */
   readonly openUploads?: () => number;
-  /** Tokens are asked for, at the address of the proxy; absent: nobody asks who one is. */
-  readonly realms?: (proxies: Readonly<Record<Side, string>>) => void;
+  /** Tokens are asked for, at an address of the proxy; absent: nobody asks who one is. */
+  readonly realms?: (urls: Readonly<Record<Side, string>>) => void;
 }
 
 /** The registry that the tests' own process plays: it asks for tokens, and takes no manifest before its blobs. */
@@ -58,10 +59,7 @@ export async function inProcess(): Promise<Upstream> {
       blob: async (digest) => destination.content.blob(repository, digest),
     }),
     openUploads: () => destination.openUploads,
-    realms: (hosts) => {
-      realm.source = `http://${hosts.source}/token`;
-      realm.destination = `http://${hosts.destination}/token`;
-    },
+    realms: (urls) => void Object.assign(realm, urls),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([source[Symbol.asyncDispose](), destination[Symbol.asyncDispose]()]);
     },
@@ -111,43 +109,79 @@ const PATIENCE_MS = { stalls: 300, moves: 20_000 } as const;
 /** Nothing is learnt here of how much a registry takes: that has its own proof, and would take seconds a cell. */
 const UNPACED: PaceStore = { change: () => Promise.reject(new Error("away")) };
 
-/** Connections that know nothing yet. */
-export function fresh(expects: keyof typeof PATIENCE_MS): Registries {
-  const stallMs = PATIENCE_MS[expects];
-  return new Registries(LOOPBACK_TOO, { ...TIMING, stallMs, storeMs: stallMs }, {}, UNPACED);
-}
-
 export class Bench implements AsyncDisposable {
   readonly upstream: Upstream;
   readonly proxies: Readonly<Record<Side, FaultProxy>>;
+  /** How the proxies are dialled. */
+  readonly dialling: Readonly<Record<Side, Dialling>>;
+  readonly #ca: string | undefined;
   #copies = 0;
 
-  private constructor(upstream: Upstream, source: FaultProxy, destination: FaultProxy) {
+  private constructor(
+    upstream: Upstream,
+    proxies: Bench["proxies"],
+    dialling: Bench["dialling"],
+    ca: string | undefined,
+  ) {
     this.upstream = upstream;
-    this.proxies = { source, destination };
+    this.proxies = proxies;
+    this.dialling = dialling;
+    this.#ca = ca;
   }
 
-  static async start(upstream: Upstream): Promise<Bench> {
-    const [source, destination] = await Promise.all([
-      startFaultProxy(upstream.hosts.source, nameOf),
-      startFaultProxy(upstream.hosts.destination, nameOf),
-    ]);
-    upstream.realms?.({ source: source.host, destination: destination.host });
-    return new Bench(upstream, source, destination);
+  static async start(upstream: Upstream, speaks: "http" | "https" = "http"): Promise<Bench> {
+    const identities = speaks === "https" ? makeIdentities() : undefined;
+    const start = async (side: Side) => {
+      const proxy = await startFaultProxy(upstream.hosts[side], nameOf);
+      const dialling = await startDialling(side, proxy.host, identities);
+      proxy.isOpen = () => !dialling.isDown;
+      return { proxy, dialling };
+    };
+    const [source, destination] = await Promise.all([start("source"), start("destination")]);
+    upstream.realms?.({
+      source: `${speaks}://${source.dialling.host}/token`,
+      destination: `${speaks}://${destination.dialling.host}/token`,
+    });
+    return new Bench(
+      upstream,
+      { source: source.proxy, destination: destination.proxy },
+      { source: source.dialling, destination: destination.dialling },
+      identities?.ca,
+    );
+  }
+
+  get hasTls(): boolean {
+    return this.#ca !== undefined;
+  }
+
+  /** Nothing goes wrong any more, and nothing was seen. */
+  heal(): void {
+    for (const proxy of Object.values(this.proxies)) proxy.play();
+    for (const dialling of Object.values(this.dialling)) dialling.heal();
+  }
+
+  /** Connections that know nothing yet. */
+  fresh(expects: keyof typeof PATIENCE_MS): Registries {
+    const stallMs = PATIENCE_MS[expects];
+    const timing = { ...TIMING, stallMs, storeMs: stallMs };
+    const resolve = resolverOf(Object.values(this.dialling));
+    return new Registries(LOOPBACK_TOO, timing, {}, UNPACED, { resolve });
   }
 
   /** Ends for one copy, with a destination of its own, and connections that know nothing yet. */
   ends({ name, mounts }: Scenario, expects: keyof typeof PATIENCE_MS): Ends {
-    const { source, destination } = this.proxies;
+    const { source, destination } = this.dialling;
     return {
-      registries: fresh(expects),
+      registries: this.fresh(expects),
+      ca: this.#ca,
       source: { host: mounts ? destination.host : source.host, repository: `from/${name}` },
       destination: { host: destination.host, repository: `to/${++this.#copies}` },
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(Object.values(this.proxies).map((proxy) => proxy[Symbol.asyncDispose]()));
+    const ends = [...Object.values(this.proxies), ...Object.values(this.dialling)];
+    await Promise.all(ends.map((end) => end[Symbol.asyncDispose]()));
     await this.upstream[Symbol.asyncDispose]();
   }
 }

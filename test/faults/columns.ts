@@ -59,6 +59,10 @@ export const occurrencesIn = (count: number): readonly number[] => [
 
 export const TIMES = [1, 3, Infinity] as const;
 
+/** Who dials is not told by the dialling: of three dials that go wrong some may be others'. */
+export const timesOf = (fault: Fault): readonly number[] =>
+  fault.type === "dial" ? [1, Infinity] : TIMES;
+
 /** Whether there is anything in the request or its answer that the fault can change. */
 export function applies(fault: Fault, { kind, side }: Column): boolean {
   const [method = ""] = kind.split(" ");

@@ -1,6 +1,7 @@
 // What a copy promises under each fault, as a function: the matrix holds it to this.
 
 import type { Code } from "../../src/codes.ts";
+import type { DialFault } from "../support/dialling.ts";
 import type { Fault } from "../support/fault-script.ts";
 import type { Side } from "./bench.ts";
 import type { Column } from "./columns.ts";
@@ -11,6 +12,8 @@ export interface Expected {
   readonly met: number;
   /** Requests of that kind more than without the fault, where the copy is done. */
   readonly extra: number;
+  /** So many more may meet it, and be sent again: those that are under way at the same time. */
+  readonly besides?: number;
 }
 
 type Status = Fault & { readonly type: "status" };
@@ -29,7 +32,9 @@ type Effect =
   /** It is the answer of a registry that has no such list: it is not asked for another. */
   | { readonly type: "unknown" }
   /** The body breaks off, and what comes for the rest is wrong, or all of it. */
-  | { readonly type: "rest"; readonly code: "done" | Code };
+  | { readonly type: "rest"; readonly code: "done" | Code }
+  /** The body breaks off, and of the rest it is said that there is none: all of it is asked for, and may break off again. */
+  | { readonly type: "restart"; readonly sends: number };
 
 /** How often a request is sent whose body, if any, can be sent again (retry.ts). */
 const SENDS = 4;
@@ -71,6 +76,7 @@ export function expected(
   fault: Fault,
   { nth, times, requests, ordered, bytes }: Meeting,
 ): Expected {
+  if (fault.type === "dial") return expectedOfDial(fault.how, kind, times);
   const effect = effectOf(fault, kind, side, bytes);
   switch (effect.type) {
     case "none":
@@ -81,6 +87,10 @@ export function expected(
       return { code: "done", met: 1, extra: nth === 1 ? 1 - requests : 0 };
     case "rest":
       return { code: effect.code, met: 2, extra: 1 };
+    case "restart":
+      return times < effect.sends
+        ? { code: "done", met: times + 1, extra: times + 1 }
+        : { code: "registry_unavailable", met: effect.sends, extra: 0 };
     case "fails":
       return { code: effect.code, met: 1, extra: 0 };
     case "waived":
@@ -92,6 +102,22 @@ export function expected(
         ? { code: "done", met: times, extra: times }
         : { code: effect.code, met: effect.sends, extra: 0 };
   }
+}
+
+/** The request is lost with all connections, once or for ever, so that the next sends have none: what is sent besides has none either. */
+function expectedOfDial(how: DialFault, kind: string, times: number): Expected {
+  const [code, besides] = ["registry_unavailable", 3 * SENDS] as const;
+  if (kind === "PATCH upload") return { code, met: 1, extra: 0, besides };
+  if (how === "stranger" || how === "misnamed")
+    return { code: "tls_failed", met: 2, extra: 0, besides };
+  // What comes next is what fails: a new session; and before each of these it is asked whether the blob is there.
+  if (kind === "DELETE upload")
+    return times === 1
+      ? { code: "done", met: 2, extra: 0 }
+      : { code, met: 3 + (BLOB_SENDS - 2) * SENDS, extra: 0 };
+  if (times === 1) return { code: "done", met: 2, extra: 1, besides };
+  const sends = kind === "PUT upload" ? BLOB_SENDS : kind === "GET upload" ? ASKED : SENDS;
+  return { code, met: sends, extra: 0, besides };
 }
 
 function effectOf(fault: Fault, kind: string, side: Side, bytes: number): Effect {
@@ -161,7 +187,7 @@ function ofRequest(fault: Fault, kind: string, side: Side, bytes: number): Effec
     case "length-and-chunks":
       return fails("registry_unavailable");
     default:
-      return ofBody(fault, kind, side);
+      return ofBody(fault, kind, side, bytes);
   }
 }
 
@@ -221,7 +247,7 @@ function ofBreak(fault: Fault & { type: "break" | "upload" }, kind: string, byte
 }
 
 /** What is wrong with a body that has come, or with what its head says of it. */
-function ofBody(fault: Fault, kind: string, side: Side): Effect {
+function ofBody(fault: Fault, kind: string, side: Side, bytes: number): Effect {
   const isBlob = kind === "GET blob";
   switch (fault.type) {
     case "drip":
@@ -229,6 +255,9 @@ function ofBody(fault: Fault, kind: string, side: Side): Effect {
     case "endless-chunks":
       return isBlob ? none : again("registry_unavailable");
     case "range":
+      if (fault.rest === "refused")
+        // What came before the first break may have been enough not to count it.
+        return { type: "restart", sends: BLOB_SENDS + (bytes >> 1 < PROGRESS ? 0 : 1) };
       return { type: "rest", code: fault.rest === "whole" ? "done" : "registry_unavailable" };
     case "length":
       if (isBlob) return fails("size_mismatch");

@@ -28,6 +28,7 @@ interface Registry {
   /** What it cannot be run without. */
   readonly program?: string;
   readonly start: () => Promise<Upstream>;
+  readonly speaks?: "https";
   readonly has: (column: Column) => boolean;
   /** Ours: all cells. Elsewhere a third is enough, unless some only are asked for: each takes several times as long. */
   readonly isOwn: boolean;
@@ -42,6 +43,7 @@ const started = async (
 
 const REGISTRIES: readonly Registry[] = [
   { name: "in-process", start: inProcess, has: () => true, isOwn: true },
+  { name: "in-process, TLS", start: inProcess, speaks: "https", has: () => true, isOwn: true },
   {
     name: "docker-registry",
     program: "docker-registry",
@@ -71,11 +73,11 @@ const oneOfThree = (index: number): boolean =>
   (index + Math.floor(index / 3) + Math.floor(index / 9)) % 3 === 0;
 
 async function runLane(
-  { name, start, isOwn }: Registry,
+  { name, start, speaks, isOwn }: Registry,
   columns: Iterator<Column, undefined>,
   tally: Run,
 ): Promise<void> {
-  await using bench = await Bench.start(await start());
+  await using bench = await Bench.start(await start(), speaks);
   for (let next = columns.next(); !next.done; next = columns.next()) {
     const wants = ({ fault, column }: Cell, index: number) =>
       isOwn || (isPortable(fault, column) && (part !== "" || oneOfThree(index)));

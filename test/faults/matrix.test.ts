@@ -8,6 +8,16 @@ import { COLUMNS, isPlain, isPortable, nameOfColumn, type Column } from "./colum
 import { FAULTS } from "./faults.ts";
 import { runMatrix, type Cell, type Judged } from "./matrix.ts";
 
+/** The first cell of each fault, and one of each so many. */
+function each(every: number): (cell: Cell, index: number) => boolean {
+  const seen = new Set<string>();
+  const wants = sample(every);
+  return (cell, index) => {
+    if (seen.has(cell.name)) return wants(cell, index);
+    return Boolean(seen.add(cell.name));
+  };
+}
+
 /** One cell of each so many; those that few requests can meet come more often. */
 const sample =
   (every: number) =>
@@ -19,9 +29,10 @@ async function judgedIn(
   start: () => Promise<Upstream>,
   columns: readonly Column[],
   wants: (cell: Cell, index: number) => boolean,
+  speaks?: "https",
 ): Promise<readonly Judged[]> {
   const lanes = [0, 1, 2, 3].map(async (lane) => {
-    await using bench = await Bench.start(await start());
+    await using bench = await Bench.start(await start(), speaks);
     const own = columns.filter((_, index) => index % 4 === lane);
     return await Array.fromAsync(runMatrix(bench, own, wants));
   });
@@ -29,7 +40,10 @@ async function judgedIn(
 }
 
 test("a copy does under each fault what it promises, and shows nothing that is not whole", async (t) => {
-  const judged = await judgedIn(inProcess, COLUMNS, sample(29));
+  const judged = [
+    ...(await judgedIn(inProcess, COLUMNS, each(29))),
+    ...(await judgedIn(inProcess, COLUMNS, each(7), "https")),
+  ];
   const of = (name: (cell: Cell) => string) => [...new Set(judged.map(({ cell }) => name(cell)))];
   assert.deepEqual(
     judged.flatMap(({ complaints }) => complaints),

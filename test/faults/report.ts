@@ -21,6 +21,7 @@ In every cell, besides: the destination's tag names nothing, or an image of whic
 copy failed, a second one succeeds; and no upload session is left but those whose beginning nobody has heard of, or whose end, or that the
 registry says are gone. In front of docker's own registry and crane's it is a third of the cells, of requests that both have; the tables are ours.
 
+Where connections do not come about, all that there were are lost with the request, and so is what goes on besides: counts are those of one run.
 "Unheard": the registry hears nothing of the request. "Done": it has done what it was asked, and the answer is lost. "Large" blobs
 (from 1 MiB) go over raw sockets, others over undici.
 `;
@@ -41,12 +42,17 @@ export function format(judged: readonly Judged[], runs: readonly Run[]): string 
 /** Faults with the same outcomes share a row. */
 function tableOf(cells: readonly Judged[]): string {
   const first = Math.min(...cells.map(({ cell }) => cell.nth));
-  const outcomes = new Map<string, string[]>();
-  for (const { cell, ...judged } of cells.filter(({ cell }) => cell.nth === first)) {
-    const known = outcomes.get(cell.name) ?? [];
-    outcomes.set(cell.name, [...known, outcomeOf(judged)]);
-  }
-  const rows = Map.groupBy(outcomes.keys(), (name) => outcomes.get(name)?.join(" | ") ?? "");
+  const firsts = Map.groupBy(
+    cells.filter(({ cell }) => cell.nth === first),
+    ({ cell }) => cell.name,
+  );
+  const rows = Map.groupBy(firsts.keys(), (name) => {
+    const outcome = (times: number) => {
+      const found = firsts.get(name)?.find(({ cell }) => cell.times === times);
+      return found === undefined ? "" : outcomeOf(found);
+    };
+    return TIMES.map(outcome).join(" | ");
+  });
   const head = TIMES.map((times) =>
     times === 1 ? "once" : times === 3 ? "three times" : "for ever",
   );

@@ -162,6 +162,8 @@ export function nameOf({ method, path }: RequestHead): Naming {
 
 export interface Ends {
   readonly registries: Registries;
+  /** The authority of both, in PEM; absent: they speak no TLS. */
+  readonly ca?: string | undefined;
   readonly source: Place;
   readonly destination: Place;
 }
@@ -171,8 +173,9 @@ const referenceTo = ({ host, repository }: Place) => {
   return parseDockerReference(text, text);
 };
 
-const accessesOf = ({ credentials = USER }: Scenario, { registries }: Ends) => {
-  const more = { registries, tlsVerify: false, credentials };
+const accessesOf = ({ credentials = USER }: Scenario, { registries, ca }: Ends) => {
+  const tls = ca === undefined ? { tlsVerify: false } : { tlsVerify: true, caCertificates: ca };
+  const more = { registries, credentials, ...tls };
   return {
     source: accessTo("/nonexistent", "source", more),
     destination: accessTo("/nonexistent", "destination", more),

@@ -15,6 +15,10 @@ export class FaultProxy implements AsyncDisposable {
   readonly seen: Seen[] = [];
   /** Hears of each request before anybody else does, and may have it meet a fault. */
   onRequest: () => Fault | undefined = () => undefined;
+  /** Hears that a request has met a "dial". */
+  onLost: () => void = () => {};
+  /** Whether a connection is taken that somebody has dialled. */
+  isOpen: () => boolean = () => true;
   readonly #upstream: string;
   readonly #name: (head: RequestHead) => Naming;
   readonly #agent = new Agent({ keepAlive: true });
@@ -26,6 +30,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#upstream = upstream;
     this.#name = name;
     this.#server = createServer((socket) => {
+      if (!this.isOpen()) return void socket.on("error", () => {}).resetAndDestroy();
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket)).on("error", () => {});
       this.#serve(socket).catch(() => socket.destroy());
@@ -100,6 +105,11 @@ export class FaultProxy implements AsyncDisposable {
     const body = await reader.body(head);
     if (body === undefined) return stop(client, "reset");
     if (fault?.type === "break" && fault.at === "request") return stop(client, fault.how);
+    if (fault?.type === "dial") {
+      this.onLost();
+      for (const socket of this.#sockets) reset(socket);
+      return false;
+    }
     const local = fault && localAnswer(fault, head);
     const ignoresRange = fault?.type === "range" && fault.rest === "whole";
     const answer = local ?? (await this.#ask(ignoresRange ? withoutRange(head) : head, body));

@@ -1,5 +1,7 @@
 // What goes wrong, and at which request.
 
+import type { DialFault } from "./dialling.ts";
+
 /** What happens to a request, or to its answer. */
 export type Fault =
   /** Answered with this; the registry hears nothing of it. */
@@ -36,6 +38,8 @@ export type Fault =
   | { readonly type: "gzip" }
   /** To the same address. */
   | { readonly type: "redirect" }
+  /** The registry hears nothing, all connections to it are lost, and others do not come about. */
+  | { readonly type: "dial"; readonly how: DialFault }
   /** The body breaks off in the middle; whoever asks for the rest gets this. */
   | { readonly type: "range"; readonly rest: "whole" | "shifted" | "other-total" | "refused" };
 
@@ -50,6 +54,7 @@ export interface Script {
   readonly kind: string;
   /** From 1: which subject of that kind. */
   readonly nth: number;
+  /** Of a "dial" it is the dials that are counted: one request meets it. */
   readonly times: number;
   readonly fault: Fault;
 }
@@ -74,7 +79,8 @@ export class Scene {
     if (this.#subjects.size === nth) this.#target ??= naming;
     if (this.#target === undefined || naming.subject !== this.#target.subject) return undefined;
     // The break itself is not one of the wrong answers to it.
-    if (this.met >= times + (fault.type === "range" ? 1 : 0)) return undefined;
+    const most = fault.type === "dial" ? 1 : times + (fault.type === "range" ? 1 : 0);
+    if (this.met >= most) return undefined;
     this.met++;
     return fault;
   }

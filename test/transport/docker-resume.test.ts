@@ -96,7 +96,7 @@ test("a registry that is away for a moment is asked again, as late as it wants",
 const FINAL: readonly (readonly [Fault, CopyError["code"]])[] = [
   [{ status: 404, code: "BLOB_UNKNOWN" }, "source_not_found"],
   [{ status: 403, code: "DENIED" }, "source_unauthorized"],
-  [{ status: 416, code: "RANGE_INVALID" }, "registry_refused"],
+  [{ status: 400, code: "X" }, "registry_refused"],
   [{ status: 503, headers: { "retry-after": "120" } }, "registry_unavailable"],
   [{ status: 429, headers: { "retry-after": "120" } }, "registry_rate_limited"],
 ];
@@ -111,6 +111,28 @@ for (const [fault, code] of FINAL)
     await assert.rejects(readBlob(source, layer), { code });
     assert.equal(gets(registry).length, 2);
   });
+
+test("a registry that says it has no such part is asked for the whole", async (t) => {
+  await using registry = await holding();
+  registry.fail("GET blobs", { truncate: 1_000_000, times: 1 });
+  registry.fail("GET blobs", { status: 416, code: "RANGE_INVALID", times: 1 });
+  await using source = await openSource(`${registry.host}/a:v1`, {
+    registries: registriesFor(t, QUICK),
+  });
+  assert.deepEqual(await readBlob(source, layer), bytes);
+  assert.deepEqual(rangesOf(registry), [undefined, 1_000_000, undefined]);
+});
+
+test("a registry that has no part and not the whole either has refused it", async (t) => {
+  await using registry = await holding();
+  registry.fail("GET blobs", { truncate: 1_000_000, times: 1 });
+  registry.fail("GET blobs", { status: 416, code: "RANGE_INVALID" });
+  await using source = await openSource(`${registry.host}/a:v1`, {
+    registries: registriesFor(t, QUICK),
+  });
+  await assert.rejects(readBlob(source, layer), { code: "registry_refused" });
+  assert.equal(gets(registry).length, 3);
+});
 
 for (const quirk of ["wrong-part", "wrong-total", "multipart", "other-etag"] as const)
   test(`a registry whose parts are wrong (${quirk}) is given up at once`, async (t) => {

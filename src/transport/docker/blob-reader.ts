@@ -34,7 +34,7 @@ export interface BlobPlace {
 
 /**
  * The blob's bytes, or those of a span. Breaks, early ends, stalls and refusals that pass are gone on after as long as it moves
- * (next-try.ts); throws the last of them where it does not, and `registry_unavailable` where what comes is not what was asked for. That the
+ * (next-try.ts), and where the registry has no such part (416), with all of it once more; throws the last of them where it does not, and `registry_unavailable` where what comes is not what was asked for. That the
  * bytes are the right ones is for whoever checks the digest.
  */
 export class BlobReader implements Bytes {
@@ -44,6 +44,7 @@ export class BlobReader implements Bytes {
   readonly #to: number | undefined;
   #isOpened = false;
   #canGoOn = true;
+  #takesRanges = true;
   #etag: string | undefined;
   #lent = 0;
   #onReleased: () => void = () => {};
@@ -74,7 +75,8 @@ export class BlobReader implements Bytes {
     const at = this.#at;
     // go-containerregistry's own registry takes no range without an end.
     const end = this.#to ?? this.#place.size;
-    const range = (at > 0 || this.#to !== undefined) && {
+    const isPart = this.#takesRanges && (at > 0 || this.#to !== undefined);
+    const range = isPart && {
       range: `bytes=${at}-${end === undefined ? "" : end - 1}`,
       ...(this.#etag !== undefined && { "if-range": this.#etag }),
     };
@@ -86,6 +88,10 @@ export class BlobReader implements Bytes {
       const skip = await this.#accept(answer, signal);
       return await this.#take(answer, skip, sink, signal);
     } catch (error) {
+      if (isPart && isOutOfRange(error) && !signal.aborted) {
+        this.#takesRanges = false;
+        return error;
+      }
       // The first request is sent again by retry.ts, like any other.
       if (isFirst && !this.#isOpened) throw error;
       // All of it came, only not the message's own end: the digest tells whether it is right.
@@ -164,6 +170,10 @@ export class BlobReader implements Bytes {
     await promise.finally(() => signal.removeEventListener("abort", abort));
   }
 }
+
+/** There is no such part, it says; there may be the whole. */
+const isOutOfRange = (error: unknown): error is CopyError =>
+  error instanceof CopyError && error.context.upstream?.status === 416;
 
 const cutShort = (blame: Blame): CopyError =>
   new CopyError("registry_unavailable", `${blame.registry} ended the blob early`, blame);

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { CopyError } from "../../errors.ts";
 import { CertsDir, type HostCertificates } from "../../host/certs-d.ts";
-import { dialler } from "../../host/connector.ts";
+import { dialler, type Resolve } from "../../host/connector.ts";
 import type { EgressRules } from "../../host/egress.ts";
 import { Keychain, type KeychainSettings } from "../../host/keychain.ts";
 import { watchRegistriesConf } from "../../host/registries-conf-reader.ts";
@@ -55,6 +55,14 @@ export interface RegistryFiles {
   readonly onFault?: (error: unknown) => void;
 }
 
+/** What may be otherwise than usual. */
+export interface RegistriesParts {
+  readonly wire?: boolean;
+  readonly keepsSent?: boolean;
+  readonly quirks?: typeof quirksOf;
+  readonly resolve?: Resolve;
+}
+
 const TIMING: Timing = {
   stallMs: 60_000,
   stallBytes: 64 * 1024,
@@ -96,18 +104,19 @@ export class Registries implements AsyncDisposable {
   readonly #conf: { readonly current: RegistriesConf };
   readonly #certs: CertsDir | undefined;
   readonly #egress: EgressRules;
+  readonly #resolve: Resolve | undefined;
   readonly #slabs: Slabs | undefined;
   readonly #connections = new Recent<Connections>(IDENTITIES);
   /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Promise<void>>();
 
-  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. `wire`: large bodies have a way of their own. */
+  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. `wire`: large bodies have a way of their own. `resolve`: knows hosts' addresses; by default the system does. */
   constructor(
     egress: EgressRules,
     timing: Partial<Timing> = {},
     files: RegistryFiles = {},
     paces: PaceStore = new LocalPaceStore(),
-    { wire = true, keepsSent = true, quirks = quirksOf } = {},
+    { wire = true, keepsSent = true, quirks = quirksOf, resolve }: RegistriesParts = {},
   ) {
     this.keepsSent = keepsSent;
     this.quirksOf = quirks;
@@ -123,6 +132,7 @@ export class Registries implements AsyncDisposable {
     this.keychain =
       keychain && new Keychain(keychain, onFault, () => this.#conf.current.credentialHelpers);
     this.#egress = egress;
+    this.#resolve = resolve;
     const slabs = new Slabs();
     this.#slabs = wire ? slabs : undefined;
     this.windows = new SentWindows(slabs);
@@ -170,11 +180,12 @@ export class Registries implements AsyncDisposable {
 
   #open(identity: TlsIdentity): Connections {
     const secureContext = secureContextOf(identity);
-    const dial = dialler(this.#egress, {
+    const options = {
       timeout: CONNECT_MS,
       rejectUnauthorized: identity.tlsVerify !== false,
       ...(secureContext !== undefined && { secureContext }),
-    });
+    };
+    const dial = dialler(this.#egress, options, this.#resolve);
     return new Connections({ dial, slabs: this.#slabs, stallMs: this.timing.stallMs });
   }
 }

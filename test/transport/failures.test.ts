@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errors } from "undici";
+import { CODES, type Code } from "../../src/codes.ts";
+import { CopyError } from "../../src/errors.ts";
+import { mayBeSentAgain, networkFailure } from "../../src/transport/docker/failures.ts";
+
+const coded = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** What the network does (reliability 2.3), whether the request is sent again at once, and what the job hears. */
+const TABLE: readonly (readonly [string, Error, "again" | "not", Code])[] = [
+  ...[
+    ["ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "EHOSTUNREACH"],
+    ["ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ECONNABORTED"],
+  ]
+    .flat()
+    .map((code) => [code, coded(code), "again", "registry_unavailable"] as const),
+  ["a socket that closes", new errors.SocketError("closed"), "again", "registry_unavailable"],
+  ["no such name", coded("ENOTFOUND"), "not", "registry_unavailable"],
+  ["no connection in time", new errors.ConnectTimeoutError(), "not", "registry_unavailable"],
+  ["no head in time", new errors.HeadersTimeoutError(), "not", "transfer_stalled"],
+  ["no more bytes", new errors.BodyTimeoutError(), "not", "transfer_stalled"],
+  ...[
+    ["ERR_TLS_CERT_ALTNAME_INVALID", "SELF_SIGNED_CERT_IN_CHAIN", "CERT_HAS_EXPIRED"],
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "DEPTH_ZERO_SELF_SIGNED_CERT", "HOSTNAME_MISMATCH"],
+    ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "EPROTO", "INVALID_CA"],
+  ]
+    .flat()
+    .map((code) => [code, coded(code), "not", "tls_failed"] as const),
+];
+for (const [what, error, again, code] of TABLE)
+  test(`${what} is ${code}, and ${again === "again" ? "the request is sent again" : "no request is sent again at once"}`, () => {
+    assert.equal(mayBeSentAgain(error), again === "again");
+    const blame = { side: "source", registry: "r.example", phase: "blob" } as const;
+    const failure = networkFailure(error, blame);
+    assert.ok(failure instanceof CopyError);
+    assert.equal(failure.code, code);
+    assert.equal(failure.cause, error);
+    assert.equal(CODES[code].retryable, code !== "tls_failed");
+  });
+
+for (const code of ["ENOSPC", "EMFILE", "EIO"])
+  test(`${code} is ours, and blamed on nobody`, () => {
+    const error = coded(code);
+    const blame = { side: "source", registry: "r.example", phase: "blob" } as const;
+    assert.equal(networkFailure(error, blame), error);
+    assert.equal(mayBeSentAgain(error), false);
+  });

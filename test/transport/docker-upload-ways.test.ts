@@ -200,6 +200,32 @@ test("where the last chunk took the place of the others, the next blob that brea
   assert.equal(registry.openUploads, 0);
 });
 
+for (const [what, needs, isLeft] of [
+  ["may be taken up again", {}, 1],
+  ["will not be taken up again", { beginsAnew: true }, 0],
+] as const)
+  test(`an upload that fails for now and ${what} is ${isLeft === 1 ? "left to a later attempt" : "given back"}`, async (t) => {
+    await using registry = await startRegistry();
+    const quirks = () => ({ uploads: needs, oneScopePerToken: false });
+    const registries = new Registries(LOOPBACK_TOO, { breakMs: 1 }, {}, undefined, { quirks });
+    t.after(() => registries[Symbol.asyncDispose]());
+    const left = new Map<string, URL>();
+    const destination = await openDestination(`${registry.host}/a:v1`, {
+      registries,
+      uploads: {
+        find: async ({ digest }) => left.get(digest),
+        remember: async ({ digest }, url) => void left.set(digest, url),
+        forget: async ({ digest }) => void left.delete(digest),
+      },
+    });
+    registry.fail("PUT uploads", { reset: 5 * MIB });
+    registry.fail("PATCH uploads", { reset: 0 });
+    await assert.rejects(destination.putBlob(blobToSend(), never), {
+      code: "registry_unavailable",
+    });
+    assert.deepEqual([registry.openUploads, left.size], [isLeft, isLeft]);
+  });
+
 for (const least of ["", "0", "-1", "1e9", "many", "99999999999999999999", String(2 ** 40)])
   test(`whatever a registry says of the least that a chunk must have (${least}), blobs arrive`, async (t) => {
     await using registry = await startRegistry();

@@ -52,7 +52,7 @@ export class BlobWriter implements AsyncDisposable {
   /** To be called once. `begun`: a session without bytes; `left`: one that somebody else has begun, and perhaps brought far. */
   async write(begun: Session | undefined, left: URL | undefined): Promise<void> {
     const { requests } = this.#ways;
-    if (left !== undefined && this.#needs.beginsAnew !== true) await this.#takeUp(left);
+    if (left !== undefined) await this.#takeUp(left);
     if (this.#session === undefined)
       this.#moveTo(begun ?? (await requests.begin(this.#blob.digest, "again", this.#signal)));
     else if (begun !== undefined) await requests.cancel(begun);

@@ -115,7 +115,8 @@ export class Uploads implements AsyncDisposable {
     const { digest, size } = info;
     const { registry } = this.#requests.client;
     const place = { registry, repository: this.#requests.repository, digest };
-    const sessions = size >= WORTH_REMEMBERING ? this.#ways.sessions : undefined;
+    const isWorth = size >= WORTH_REMEMBERING && this.#ways.needs.beginsAnew !== true;
+    const sessions = isWorth ? this.#ways.sessions : undefined;
     await using writer = new BlobWriter(
       { content, again, digest, size },
       {

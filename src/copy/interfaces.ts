@@ -136,6 +136,11 @@ export interface Destination extends AsyncDisposable, Remote {
     subject: Digest,
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * After some were put, and before anything refers to them: makes them discoverable where that takes a list, which is written once for
+   * all of them. Absent: each is as soon as it is put.
+   */
+  listReferrers?(signal: AbortSignal): Promise<void>;
   /** Makes what was put an image: the last write. */
   commit(signal: AbortSignal): Promise<void>;
 }

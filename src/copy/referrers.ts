@@ -86,8 +86,10 @@ export class ReferrerCopy {
    */
   async copyOf(subject: Digest, signal: AbortSignal): Promise<void> {
     this.#placed.add(subject);
-    for (const level of await this.#find(subject, signal))
+    for (const level of await this.#find(subject, signal)) {
       await this.#each(level, (one, own) => this.#copy(one, own), signal);
+      await this.#parts.destination.listReferrers?.(signal);
+    }
   }
 
   /** By their distance from the image. */

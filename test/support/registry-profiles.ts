@@ -30,9 +30,9 @@ const BUSY = once(429, { code: "TOOMANYREQUESTS", headers: { "retry-after": "0" 
 const BREAK: Fault = { times: 1, reset: MIB, least: 2 * MIB };
 
 /** Blobs that are read are read elsewhere. */
-const REDIRECTED = { "GET blobs elsewhere": 8 } as const;
+const REDIRECTED = { "GET blobs elsewhere": 9 } as const;
 /** What refers to an image is listed under a tag: read before it is written, and read again after. */
-const BY_TAG = { "GET manifests": 14, "GET referrers": -10, "PUT manifests": 2 } as const;
+const BY_TAG = { "GET manifests": 16, "GET referrers": -14, "PUT manifests": 2 } as const;
 
 export const PROFILES: readonly Profile[] = [
   {
@@ -50,8 +50,8 @@ export const PROFILES: readonly Profile[] = [
     avoided: ["no-new-repositories", "wants-media-type", "small-pages"],
     moments: [["PUT uploads", BREAK]],
     costs: {
-      "GET manifests": 15,
-      "GET referrers": -6,
+      "GET manifests": 17,
+      "GET referrers": -8,
       "GET uploads": 1,
       "HEAD blobs": 1,
       "HEAD manifests": 1,
@@ -70,7 +70,7 @@ export const PROFILES: readonly Profile[] = [
     ],
     costs: {
       "DELETE uploads": 1,
-      "GET blobs": 8,
+      "GET blobs": 9,
       "GET uploads": 1,
       "HEAD manifests": 1,
       "PATCH uploads": 1,
@@ -122,14 +122,14 @@ export const PROFILES: readonly Profile[] = [
     limits: { pulls: { limit: 100, windowSeconds: 21_600 } },
     moments: [["GET manifests", once(503)]],
     costs: {
-      "GET blobs elsewhere": 16,
-      "GET blobs": 8,
-      "GET manifests": 15,
-      "GET referrers": -10,
+      "GET blobs elsewhere": 18,
+      "GET blobs": 9,
+      "GET manifests": 17,
+      "GET referrers": -14,
       "GET tags": 1,
-      "HEAD blobs": 8,
+      "HEAD blobs": 9,
       "PUT manifests": 2,
-      "PUT uploads": 8,
+      "PUT uploads": 9,
     },
   },
   {
@@ -153,12 +153,12 @@ export const PROFILES: readonly Profile[] = [
     quirks: ["one-scope", "hides-missing", "no-referrers", "dash-is-digest"],
     costs: {
       ...BY_TAG,
-      "GET blobs": 8,
+      "GET blobs": 9,
       "GET tags": 1,
       "GET token": 1,
-      "HEAD blobs": 8,
+      "HEAD blobs": 9,
       "POST uploads": 2,
-      "PUT uploads": 8,
+      "PUT uploads": 9,
     },
   },
   {
@@ -180,13 +180,13 @@ export const PROFILES: readonly Profile[] = [
     registry: "Artifactory 6",
     auth: { kind: "basic", ...PASSWORD },
     quirks: ["hides-missing", "wants-patch"],
-    costs: { "GET uploads": 1, "PATCH uploads": 8, "PUT uploads": 1 },
+    costs: { "GET uploads": 1, "PATCH uploads": 9, "PUT uploads": 1 },
   },
   {
     registry: "Nexus",
     auth: { kind: "basic", ...PASSWORD },
     quirks: ["no-docker-content-digest", "no-referrers", "immutable-tags"],
-    costs: { "GET manifests": 15, "GET referrers": -10, "HEAD manifests": 1, "PUT manifests": 2 },
+    costs: { "GET manifests": 17, "GET referrers": -14, "HEAD manifests": 1, "PUT manifests": 2 },
   },
   {
     registry: "Harbor",

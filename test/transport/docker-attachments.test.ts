@@ -33,6 +33,7 @@ async function attach(destination: Destination, signed: TestImage, tag = TAG): P
   const { manifest, digest } = signed;
   const referrer = { mediaType: manifest.mediaType, digest, size: manifest.bytes.length, tag };
   await destination.putReferrer(manifest, referrer, image.digest, never);
+  await destination.listReferrers?.(never);
 }
 
 /** What the tag's image has: its signatures, and the diffIDs of its config. */

@@ -21,7 +21,7 @@ const list = makeList([
   image,
   makeImage({ layers: [1_000], seed: "arm", platform: { os: "linux", architecture: "arm64" } }),
 ]);
-const sbom = makeArtifact(list);
+const artifacts = [makeArtifact(list), makeArtifact(list, { seed: "another" })];
 
 /** Blobs' bytes that a registry was sent. */
 const received = ({ requests, elsewhere }: TestRegistry): number =>
@@ -72,7 +72,7 @@ async function goThrough(t: TestContext, profile: Profile, known?: Quirks): Prom
   const options = { imageListSelection: "all", referrers: true } as const;
   const copy = (from: string, to: string) => copyBetween(from, to, access, options);
   plain.put("a", "v1", list);
-  plain.put("a", "sbom", sbom);
+  for (const each of artifacts) plain.put("a", each.digest, each);
   for (const repository of ["b", "c"]) registry.content.makeRepository(repository);
   for (const [what, fault] of moments) registry.fail(what, fault);
   await copy(`${plain.host}/a:v1`, `${registry.host}/b:v1`);
@@ -85,7 +85,8 @@ async function goThrough(t: TestContext, profile: Profile, known?: Quirks): Prom
   assert.deepEqual(registry.manifest("c", "v1")?.bytes, list.manifest.bytes);
   await copy(`${registry.host}/b:v1`, `${plain.host}/out:v1`);
   for (const [digest, bytes] of image.blobs) assert.deepEqual(plain.blob("out", digest), bytes);
-  assert.ok(plain.manifest("out", sbom.digest) !== undefined, "what refers to it has come along");
+  for (const { digest } of artifacts)
+    assert.ok(plain.manifest("out", digest) !== undefined, "what refers to it has come along");
   assert.equal(registry.openUploads, 0, "no upload was left behind");
   return registry;
 }

@@ -33,6 +33,7 @@ async function attach(destination: Destination, artifact: TestImage): Promise<vo
   const { manifest, digest } = artifact;
   const referrer = { mediaType: manifest.mediaType, digest, size: manifest.bytes.length };
   await destination.putReferrer(manifest, referrer, image.digest, never);
+  await destination.listReferrers?.(never);
 }
 
 /** The entries under the fallback tag. */

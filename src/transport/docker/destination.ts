@@ -181,8 +181,7 @@ class DockerDestination implements Destination {
     try {
       await this.#put(manifest, instance ?? this.#ref, signal);
     } catch (error) {
-      if (instance !== undefined || !(error instanceof CopyError) || !mayBeTagged(error))
-        throw error;
+      if (instance !== undefined || !mayBeTagged(error)) throw error;
       const present = await this.findManifest(undefined, signal).catch(() => undefined);
       if (present?.digest !== manifestDigest(manifest)) throw error;
     }
@@ -223,6 +222,10 @@ class DockerDestination implements Destination {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#referrers.put(manifest, referrer, subject, signal);
+  }
+
+  listReferrers(signal: AbortSignal): Promise<void> {
+    return this.#referrers.list(signal);
   }
 
   async commit(): Promise<void> {}

@@ -1,6 +1,6 @@
 // What an answer that was not hoped for says of a second try (reliability 2.3): one rule for whoever sends again, goes on, or gives up.
 
-import type { CopyError } from "../../errors.ts";
+import { CopyError } from "../../errors.ts";
 import type { Reply } from "./answer.ts";
 import type { Blame } from "./failures.ts";
 
@@ -57,7 +57,8 @@ export function classOf(refused: Refused): FailureClass {
 }
 
 /** Whether a tag may have been refused because it exists and has to stay: a registry says so of one that is what it should be, too. */
-export function mayBeTagged({ context: { upstream } }: CopyError): boolean {
+export function mayBeTagged(error: unknown): boolean {
+  const upstream = error instanceof CopyError ? error.context.upstream : undefined;
   if (upstream === undefined || upstream.status < 400 || upstream.status > 499) return false;
   const { status, code } = upstream;
   return !isTransient(status) && status !== 401 && !isAbsent(status) && !PARTS_LOST.has(code);

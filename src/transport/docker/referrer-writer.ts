@@ -42,6 +42,8 @@ export class ReferrerWriter {
   readonly #referrers: Referrers;
   /** What this copy has listed under fallback tags, by subject. */
   readonly #listed = new Map<Digest, Map<Digest, Descriptor>>();
+  /** Subjects whose list is still to be written. */
+  readonly #unlisted = new Set<Digest>();
   readonly #store: AttachmentStore = {
     getConfig: (digest, signal) => this.#getConfig(digest, signal),
     putConfig: (config, signal) => this.#parts.uploads.send(config, signal),
@@ -52,7 +54,7 @@ export class ReferrerWriter {
     this.#referrers = new Referrers(parts.client, parts.repository, parts.scopes);
   }
 
-  /** Throws `tag_exists` where a tag that is needed names something else, and what the registry refuses. */
+  /** `list` is to follow. Both throw `tag_exists` where a tag that is needed names something else, and what the registry refuses. */
   async put(
     manifest: RawManifest,
     { digest, tag }: Referrer,
@@ -65,13 +67,22 @@ export class ReferrerWriter {
       return this.#change(tag, subject, merge, signal);
     }
     const { headers } = await this.#parts.put(manifest, digest, signal);
-    // ECR takes note of subjects and has no API.
+    // ECR takes note of subjects and has no API. Quay keeps a list for a while: that of the subject must not be asked for between two that belong to it.
     const isNoted = headerOf(headers, "oci-subject") === subject;
-    if (isNoted && (await this.#referrers.hasApi(subject, signal))) return;
+    if (isNoted && (await this.#referrers.hasApi(digest, signal))) return;
     const listed = this.#listed.get(subject) ?? new Map<Digest, Descriptor>();
     this.#listed.set(subject, listed.set(digest, parseReferring(manifest, digest).descriptor));
-    const list: Change = async (present) => addToIndex(this.#indexOf(present, subject), listed);
-    await this.#change(fallbackTag(subject), subject, list, signal);
+    this.#unlisted.add(subject);
+  }
+
+  /** Lists what was put since the last time, where the registry does not: once for all that refers to the same, since its tags may have to stay. */
+  async list(signal: AbortSignal): Promise<void> {
+    for (const subject of this.#unlisted) {
+      this.#unlisted.delete(subject);
+      const listed = this.#listed.get(subject) ?? new Map<Digest, Descriptor>();
+      const change: Change = async (present) => addToIndex(this.#indexOf(present, subject), listed);
+      await this.#change(fallbackTag(subject), subject, change, signal);
+    }
   }
 
   /** Reads, changes and writes what a tag names, until the change is found there. */

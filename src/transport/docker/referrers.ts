@@ -50,10 +50,10 @@ export class Referrers {
     return [...bySubject, ...byTag];
   }
 
-  /** Whether the registry lists referrers by itself. Asks once. */
-  async hasApi(subject: Digest, signal: AbortSignal): Promise<boolean> {
+  /** Whether the registry lists referrers by itself: of any manifest that it has. Asks once. */
+  async hasApi(of: Digest, signal: AbortSignal): Promise<boolean> {
     if (this.#api !== undefined) return this.#api;
-    const out = this.#listOf(subject);
+    const out = this.#listOf(of);
     const reply = await this.#askApi(out, signal);
     const none = isNone(reply, this.#client);
     if (!none && reply.status !== 200) throw this.#client.refusal(reply, out);

@@ -5,7 +5,7 @@
 //   PAIRS=7 npm run bench -- big tls
 
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { missing } from "../test/support/peers.ts";
 import { startService } from "../test/support/service.ts";
@@ -56,7 +56,8 @@ async function run(line: Line): Promise<void> {
 }
 
 function summarize(rounds: readonly Round[], goal: Goal | undefined, memory: number): void {
-  for (const { name } of peers.here.filter((peer) => rounds[0]?.[peer.name] !== undefined)) {
+  const others = Object.keys(rounds[0] ?? {}).filter((name) => name !== "ours");
+  for (const name of others.toSorted()) {
     const ratio = (of: keyof Cost) =>
       spread(rounds.map((round) => (round.ours[of] ?? 0) / (round[name]?.[of] ?? 0)));
     const size = rounds[0]?.ours.bytes === undefined ? "" : `, size ${ratio("bytes")}`;
@@ -73,6 +74,18 @@ function summarize(rounds: readonly Round[], goal: Goal | undefined, memory: num
     return `${name} ${seconds.toFixed(2)} s`;
   });
   say(`  ${wall.toSorted().join(", ")}; the worker's peak memory ${memory.toFixed(0)} MiB`);
+  summarizeRegistries(rounds);
+}
+
+/** They have the same cores: a copy cannot take less than what they alone need. */
+function summarizeRegistries(rounds: readonly Round[]): void {
+  if (rounds[0]?.ours.registries === undefined) return;
+  const alone = (round: Round) => (round.ours.registries ?? 0) / availableParallelism();
+  const seconds = median(rounds.map(({ ours }) => ours.registries ?? 0)).toFixed(2);
+  const least = spread(rounds.map((round) => alone(round) / (round["skopeo"]?.wall ?? 0)));
+  say(
+    `  the registries' own processor time ${seconds} s: on ${availableParallelism()} cores that alone is ${least} of skopeo's wall`,
+  );
 }
 
 function show({ wall, cpu, bytes }: Cost): string {

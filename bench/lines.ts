@@ -28,7 +28,7 @@ export const LINES: Readonly<Record<string, Line>> = {
   sixty: {
     about: "60 layers of 64 KiB, registry to registry",
     goal: { wall: 0.35 },
-    ...between({ layers: many(60, 64 * 1024) }),
+    ...between({ layers: many(60, 64 * 1024), known: true }),
   },
   far: {
     about: "10 layers of 64 KiB, both registries 20 ms away, 16 blobs at once",
@@ -37,6 +37,7 @@ export const LINES: Readonly<Record<string, Line>> = {
     ...between({
       layers: many(10, 64 * 1024),
       roundTripMs: 20,
+      known: true,
       options: { maxParallelDownloads: 16 },
     }),
   },

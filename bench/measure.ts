@@ -9,6 +9,8 @@ export interface Cost {
   readonly wall: number;
   /** Seconds of user and system time. */
   readonly cpu: number;
+  /** The same of the registries meanwhile. */
+  readonly registries?: number;
   /** Of what was written, where that differs. */
   readonly bytes?: number;
 }

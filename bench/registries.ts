@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { skopeo, startDockerRegistry } from "../test/support/peers.ts";
 import type { Service } from "../test/support/service.ts";
+import { startBytes, type Load } from "./bytes.ts";
 import { delayed } from "./delay.ts";
 import type { Copies, Round } from "./line.ts";
-import type { Cost } from "./measure.ts";
+import { cpuOf, type Cost } from "./measure.ts";
 import { copyOurs } from "./ours.ts";
 import type { Peer } from "./peers.ts";
 import { writeLayout } from "./workloads.ts";
@@ -23,6 +24,8 @@ export interface Between {
   readonly roundTripMs?: number;
   /** Of the job, if not the defaults. */
   readonly options?: object;
+  /** Both registries are the same in all rounds, so that whoever knows them already may profit by it, and each round has an image of its own. */
+  readonly known?: boolean;
 }
 
 /** Where the registries keep their blobs: a disk would be what is measured. */
@@ -30,46 +33,79 @@ const inMemory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 interface Place extends AsyncDisposable {
   readonly host: string;
+  readonly pid: number;
 }
 
-/** A registry of its own for each round: skopeo remembers which host has which blobs, and would not move them again. */
+/** Bytes of a layer from which on they are what a copy costs. */
+const LARGE = 1024 * 1024;
+
+/** Nobody has the image's blobs in the destination yet, for skopeo remembers which host has which, and would not move them again. */
 export async function betweenRegistries(
   home: string,
   service: Service,
   peers: readonly Peer[],
-  { layers, isTls = false, roundTripMs = 0, options = {} }: Between,
+  { layers, isTls = false, roundTripMs = 0, options = {}, known = false }: Between,
 ): Promise<Copies> {
   const tls = isTls ? await makeCertificate(home) : undefined;
   const context =
     tls === undefined
       ? { tlsVerify: false }
       : { caCertificates: await readFile(tls.certificate, "utf8") };
-  const start = async (): Promise<Place> =>
-    far(await startDockerRegistry(inMemory, tls && { http: { tls } }), roundTripMs);
-  const source = await start();
-  const from = await fill(source.host, home, layers);
-  const ours = (to: string) => () =>
-    copyOurs(service, {
-      source: `docker://${from}`,
-      destination: `docker://${to}`,
-      options,
-      sourceContext: context,
-      destinationContext: context,
-    });
+  const near = () => startDockerRegistry(inMemory, tls && { http: { tls } });
+  const start = async (): Promise<Place> => far(await near(), roundTripMs);
+  await using cleanup = new AsyncDisposableStack();
+  const filled = cleanup.use(await near());
+  const source = roundTripMs === 0 ? filled : cleanup.use(await delayed(filled.host, roundTripMs));
+  const kept = known ? cleanup.use(await start()) : undefined;
+  const bytes = (layers[0] ?? 0) < LARGE ? undefined : cleanup.use(startBytes());
+  let blobs = known ? [] : await fill(filled.host, home, layers, "");
+  const copies = (from: string, to: Place, round: string) => {
+    const origin = `http${isTls ? "s" : ""}:/`;
+    const ours = () =>
+      copyOurs(service, {
+        source: `docker://${from}`,
+        destination: `docker://${to.host}/ours${round}:1`,
+        options,
+        sourceContext: context,
+        destinationContext: context,
+      });
+    return [
+      ["ours", ours] as const,
+      ...(bytes === undefined
+        ? []
+        : ([
+            [
+              "bytes",
+              () =>
+                bytes.copy({
+                  from: `${origin}/${source.host}/v2/image${round}`,
+                  to: `${origin}/${to.host}/v2/bytes${round}`,
+                  blobs,
+                }),
+            ],
+          ] as const)),
+      ...peers.map(
+        (peer) =>
+          [peer.name, () => peer.copy(from, `${to.host}/${peer.name}${round}:1`, isTls)] as const,
+      ),
+    ];
+  };
+  const disposables = cleanup.move();
   return {
     round: async (i) => {
-      await using fresh = await start();
-      const runs = [
-        ["ours", ours(`${fresh.host}/ours:1`)] as const,
-        ...peers.map(
-          (peer) =>
-            [peer.name, () => peer.copy(from, `${fresh.host}/${peer.name}:1`, isTls)] as const,
-        ),
-      ];
+      await using fresh = kept === undefined ? await start() : undefined;
+      const round = known ? `-${i}` : "";
+      if (known) blobs = await fill(filled.host, home, layers, round);
+      const to = (fresh ?? kept) as Place;
+      const runs = copies(`${source.host}/image${round}:1`, to, round);
+      const registries = () => cpuOf(filled.pid) + cpuOf(to.pid);
       // Whoever comes first finds other caches than whoever comes last.
-      return await inTurn([...runs.slice(i % runs.length), ...runs.slice(0, i % runs.length)]);
+      return await inTurn(
+        [...runs.slice(i % runs.length), ...runs.slice(0, i % runs.length)],
+        registries,
+      );
     },
-    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   };
 }
 
@@ -84,7 +120,8 @@ export async function toTheSamePlace(
     startDockerRegistry(inMemory),
     startDockerRegistry(inMemory),
   ]);
-  const from = await fill(source.host, home, layers);
+  await fill(source.host, home, layers, "");
+  const from = `${source.host}/image:1`;
   const round = () =>
     inTurn([
       [
@@ -113,25 +150,39 @@ export async function toTheSamePlace(
 
 async function inTurn(
   runs: readonly (readonly [name: string, run: () => Promise<Cost>])[],
+  registries?: () => number,
 ): Promise<Round> {
   const costs: [string, Cost][] = [];
-  for (const [name, run] of runs) costs.push([name, await run()]);
+  for (const [name, run] of runs) {
+    const before = registries?.() ?? 0;
+    const cost = await run();
+    costs.push([
+      name,
+      registries === undefined ? cost : { ...cost, registries: registries() - before },
+    ]);
+  }
   return Object.fromEntries(costs) as unknown as Round;
 }
 
-/** Puts an image into a registry; where it is. */
-async function fill(host: string, home: string, layers: readonly number[]): Promise<string> {
+/** Puts an image into a registry, as `image<seed>:1`; its layers. */
+async function fill(
+  host: string,
+  home: string,
+  layers: readonly number[],
+  seed: string,
+): Promise<Load["blobs"]> {
   const layout = join(home, "layout");
-  await writeLayout(layout, layers);
-  await skopeo("copy", `oci:${layout}:image`, `docker://${host}/image:1`);
+  const blobs = await writeLayout(layout, layers, seed);
+  await skopeo("copy", `oci:${layout}:image`, `docker://${host}/image${seed}:1`);
   await rm(layout, { recursive: true });
-  return `${host}/image:1`;
+  return blobs;
 }
 
 async function far(near: Place, roundTripMs: number): Promise<Place> {
   if (roundTripMs === 0) return near;
   const proxy = await delayed(near.host, roundTripMs);
   return {
+    ...near,
     host: proxy.host,
     [Symbol.asyncDispose]: async () => {
       await proxy[Symbol.asyncDispose]();

@@ -9,13 +9,13 @@ const PIECE = 4 * 1024 * 1024;
 
 /**
  * Writes an OCI layout with one image named `image`, its layers of the given sizes (bytes). Layers are incompressible bytes behind the
- * magic of gzip: without it skopeo, and only skopeo, would compress them on the way.
+ * magic of gzip: without it skopeo, and only skopeo, would compress them on the way. Each `seed` makes other ones. Returns them.
  */
-export const writeLayout = (dir: string, layers: readonly number[]): Promise<void> =>
+export const writeLayout = (dir: string, layers: readonly number[], seed = "") =>
   writeImage(dir, async (blobs) => {
     const descriptors = [];
     for (const [i, size] of layers.entries()) {
-      const layer = await writeLayer(blobs, pieces(size, `layer ${i}`));
+      const layer = await writeLayer(blobs, pieces(size, `${seed}layer ${i}`));
       descriptors.push({ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", ...layer });
     }
     return descriptors;
@@ -25,7 +25,7 @@ export const writeLayout = (dir: string, layers: readonly number[]): Promise<voi
  * The same of real files: a tar of this machine's `/usr`, cut into uncompressed layers of the given sizes. Not the same on another
  * machine, but what images are made of.
  */
-export const writeRootLayout = (dir: string, layers: readonly number[]): Promise<void> =>
+export const writeRootLayout = (dir: string, layers: readonly number[]) =>
   writeImage(dir, async (blobs) => {
     const tar = spawn("tar", ["--sort=name", "-C", "/", "-cf", "-", "usr"], {
       stdio: ["ignore", "pipe", "ignore"],
@@ -65,7 +65,7 @@ interface Layer {
 async function writeImage(
   dir: string,
   writeLayers: (blobs: string) => Promise<readonly Layer[]>,
-): Promise<void> {
+): Promise<readonly Layer[]> {
   const blobs = join(dir, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
   const put = async (bytes: Buffer, mediaType: string) => {
@@ -98,6 +98,7 @@ async function writeImage(
   };
   await writeFile(join(dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [top] }));
   await writeFile(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  return descriptors;
 }
 
 /** Bytes that depend on the seed alone, and look like gzip. */

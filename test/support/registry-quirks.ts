@@ -83,6 +83,8 @@ export const ALL_QUIRKS = [
   "miscounts-uploads",
   /** An upload is said to have what it had after its first request, for ever; but chunks must fit (ECR). */
   "stale-range",
+  /** What broke off is still being taken in when it is asked for first: its last MiB is not told of yet. */
+  "late-range",
   /** An upload is said to be empty, whatever it has. */
   "hides-progress",
   /** PATCH is answered with 201 (ECR). */

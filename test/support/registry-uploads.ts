@@ -128,7 +128,10 @@ export class Uploads {
   }
 
   #rangeOf(session: Session): string {
+    const isLate =
+      session.told === undefined && session.size > MIB && this.#quirks.has("late-range");
     if (session.size > 0) session.told ??= session.size;
+    if (isLate) return `0-${session.size - MIB - 1}`;
     if (session.size > 0 && this.#quirks.has("hides-progress")) return "0-0";
     const size = this.#quirks.has("stale-range") ? (session.told ?? 0) : session.size;
     const missing = this.#quirks.has("miscounts-uploads") ? 2 : 1;

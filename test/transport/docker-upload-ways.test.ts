@@ -66,7 +66,13 @@ const RESUMED: readonly (readonly [string, readonly Quirk[], readonly Break[], s
       ["PUT", 5],
       ["PATCH", 2],
     ],
-    "POST PUT GET PATCH:5-12 GET PATCH:5-12 GET PATCH:5-9 HEAD DELETE POST PUT",
+    "POST PUT GET PATCH:5-12 GET PATCH:5-12 GET PATCH:5-9 GET HEAD DELETE POST PUT",
+  ],
+  [
+    "it was still taking it in",
+    ["late-range"],
+    [["PUT", 5]],
+    "POST PUT GET PATCH:4-12 GET PATCH:5-12 PUT HEAD",
   ],
   [
     "it says that there is nothing",

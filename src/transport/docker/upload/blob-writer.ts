@@ -169,12 +169,15 @@ export class BlobWriter implements AsyncDisposable {
     if (next === "fail") throw error;
     await this.#pause(error);
     if (next === "anew") return this.#beginAnew(trouble);
-    if (other !== undefined) this.#needs = other;
     const stored = await this.#ask();
     if (typeof stored === "object") return this.#recover(stored);
     if (stored === "lost") return this.#beginAnew(GONE);
     // Where there is more than was sent, somebody else has written there, or it counts wrongly.
     if (stored === "unclear" || stored > this.#content.at) return this.#beginAnew(trouble);
+    if (next !== "check" || stored === this.#from) {
+      if (next === "check" && other === undefined) return this.#beginAnew(trouble);
+      this.#needs = other ?? this.#needs;
+    }
     this.#stands(stored);
     // What came of a request that broke off may be there though the session says that it has nothing.
     this.#isResumed = stored > 0 || trouble.kind === "broken";
@@ -210,14 +213,11 @@ export class BlobWriter implements AsyncDisposable {
   async #ask(): Promise<number | "lost" | "unclear" | Failed> {
     const [{ requests }, { digest }] = [this.#ways, this.#blob];
     let told: Reply | undefined;
-    const failed = await this.#try(
-      0,
-      (session) => requests.ask(session, digest, this.#signal),
-      (reply) => {
-        if (isFine(reply)) told = reply;
-        return told !== undefined;
-      },
-    );
+    const ask = (session: Session) => requests.ask(session, digest, this.#signal);
+    const failed = await this.#try(0, ask, (reply) => {
+      if (isFine(reply)) told = reply;
+      return told !== undefined;
+    });
     if (failed?.trouble.kind === "broken") return failed;
     if (told === undefined) return failed && isSessionLost(failed.trouble) ? "lost" : "unclear";
     const { headers } = told;

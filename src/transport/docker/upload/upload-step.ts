@@ -38,15 +38,18 @@ export interface UploadState {
 
 /**
  * `ask` the session how far it is, and go on there; `anew`: begin another session, with the first byte; `otherwise`: the same as ask, and
- * send in another way (upload-mode.ts); `fail`: it is over, as far as this attempt is concerned.
+ * send in another way (upload-mode.ts); `check`: the same as ask, and if it says what it has said, otherwise, or anew where there is no other
+ * way; `fail`: it is over, as far as this attempt is concerned.
  */
-export type Next = "ask" | "anew" | "otherwise" | "fail";
+export type Next = "ask" | "anew" | "otherwise" | "check" | "fail";
 
 /** Says nothing of how often: next-try.ts does. */
 export function nextStep(trouble: Trouble, state: UploadState): Next {
   if (!state.canRepeat) return "fail";
   if (trouble.kind === "broken") return state.beginsAnew ? "anew" : "ask";
   const { status } = trouble;
+  // What had come before it broke off may still have been on its way when the registry was asked.
+  if (status === 416 && state.isResumed) return "check";
   if (state.hasOther) return "otherwise";
   if (status === 401 || status === 403) return "fail";
   // What a registry says of an upload that broke off may be wrong (Amazon's), or it takes none up again (Google's).

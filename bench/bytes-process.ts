@@ -1,4 +1,4 @@
-// Four blobs at a time over our wires, from one registry to another, hashed on the way, and nothing else: no job, no store, no pipeline,
+// Blobs over our wires, from one registry to another, hashed on the way, and nothing else: no job, no store, no pipeline,
 // nothing that is asked about. One message is one image, its answer says that all is there.
 
 import { createHash } from "node:crypto";
@@ -9,7 +9,6 @@ import { Wires } from "../src/transport/docker/wire/wires.ts";
 import { LOOPBACK_TOO } from "../test/support/egress.ts";
 import type { Load } from "./bytes.ts";
 
-const AT_ONCE = 4;
 const never = new AbortController().signal;
 const wires = new Wires(
   dialler(LOOPBACK_TOO, { timeout: 10_000, rejectUnauthorized: false }),
@@ -44,11 +43,11 @@ async function move(from: string, to: string, digest: string, size: number): Pro
     throw new Error(`${digest} was not stored: ${stored.status}`);
 }
 
-process.on("message", ({ from, to, blobs }: Load) => {
+process.on("message", ({ from, to, blobs, atOnce }: Load) => {
   const left = [...blobs];
   const take = async (): Promise<void> => {
     for (let blob = left.pop(); blob !== undefined; blob = left.pop())
       await move(from, to, blob.digest, blob.size);
   };
-  void Promise.all(Array.from({ length: AT_ONCE }, take)).then(() => process.send?.("done"));
+  void Promise.all(Array.from({ length: atOnce }, take)).then(() => process.send?.("done"));
 });

@@ -11,6 +11,7 @@ export interface Load {
   readonly from: string;
   readonly to: string;
   readonly blobs: readonly { readonly digest: string; readonly size: number }[];
+  readonly atOnce: number;
 }
 
 export interface Bytes extends AsyncDisposable {

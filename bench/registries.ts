@@ -23,7 +23,7 @@ export interface Between {
   /** How far away both registries are. */
   readonly roundTripMs?: number;
   /** Of the job, if not the defaults. */
-  readonly options?: object;
+  readonly options?: { readonly maxParallelDownloads?: number };
   /** Both registries are the same in all rounds, so that whoever knows them already may profit by it, and each round has an image of its own. */
   readonly known?: boolean;
 }
@@ -36,8 +36,8 @@ interface Place extends AsyncDisposable {
   readonly pid: number;
 }
 
-/** Bytes of a layer from which on they are what a copy costs. */
-const LARGE = 1024 * 1024;
+/** The service's own default. */
+const PARALLEL = 6;
 
 /** Nobody has the image's blobs in the destination yet, for skopeo remembers which host has which, and would not move them again. */
 export async function betweenRegistries(
@@ -57,7 +57,7 @@ export async function betweenRegistries(
   const filled = cleanup.use(await near());
   const source = roundTripMs === 0 ? filled : cleanup.use(await delayed(filled.host, roundTripMs));
   const kept = known ? cleanup.use(await start()) : undefined;
-  const bytes = (layers[0] ?? 0) < LARGE ? undefined : cleanup.use(startBytes());
+  const bytes = cleanup.use(startBytes());
   let blobs = known ? [] : await fill(filled.host, home, layers, "");
   const copies = (from: string, to: Place, round: string) => {
     const origin = `http${isTls ? "s" : ""}:/`;
@@ -69,27 +69,23 @@ export async function betweenRegistries(
         sourceContext: context,
         destinationContext: context,
       });
+    const alone = () =>
+      bytes.copy({
+        from: `${origin}/${source.host}/v2/image${round}`,
+        to: `${origin}/${to.host}/v2/bytes${round}`,
+        blobs,
+        atOnce: options.maxParallelDownloads ?? PARALLEL,
+      });
     return [
       ["ours", ours] as const,
-      ...(bytes === undefined
-        ? []
-        : ([
-            [
-              "bytes",
-              () =>
-                bytes.copy({
-                  from: `${origin}/${source.host}/v2/image${round}`,
-                  to: `${origin}/${to.host}/v2/bytes${round}`,
-                  blobs,
-                }),
-            ],
-          ] as const)),
+      ["bytes", alone] as const,
       ...peers.map(
         (peer) =>
           [peer.name, () => peer.copy(from, `${to.host}/${peer.name}${round}:1`, isTls)] as const,
       ),
     ];
   };
+  await warmUp(home, service);
   const disposables = cleanup.move();
   return {
     round: async (i) => {
@@ -107,6 +103,24 @@ export async function betweenRegistries(
     },
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   };
+}
+
+/** Jobs that the worker has done before: its code is compiled as that of one that has been up for a while. */
+const DONE_BEFORE = 20;
+
+async function warmUp(home: string, service: Service): Promise<void> {
+  await using source = await startDockerRegistry(inMemory);
+  await using destination = await startDockerRegistry(inMemory);
+  const plain = { tlsVerify: false };
+  for (let i = 0; i < DONE_BEFORE; i++) {
+    await fill(source.host, home, Array<number>(10).fill(64 * 1024), `-warm-${i}`);
+    await copyOurs(service, {
+      source: `docker://${source.host}/image-warm-${i}:1`,
+      destination: `docker://${destination.host}/warm-${i}:1`,
+      sourceContext: plain,
+      destinationContext: plain,
+    });
+  }
 }
 
 /** The image is there already. */

@@ -47,7 +47,7 @@ export async function moveBlob(
   const seen = { ...stream, content: sniffed.content };
   const moved = mayBeChanged(task)
     ? await moveConverted(task, seen, put, signal)
-    : await moveAsItIs(task, seen, sniffed.head, put);
+    : await moveAsItIs(task, seen, sniffed.head, put, signal);
   report({
     type: "blob-done",
     artifact,
@@ -81,8 +81,11 @@ async function moveAsItIs(
   stream: BlobStream,
   head: () => Buffer,
   put: Put,
+  signal: AbortSignal,
 ): Promise<Moved> {
-  const stored = await put(stream);
+  // It is asked for while the destination is: whoever puts it may have to wait for an answer before.
+  await using begun = await peek(stream.content, 1, signal);
+  const stored = await put({ ...stream, content: begun.content });
   checkSame(blob, stored);
   const detected = detectedIn(head(), blob);
   const conversion = decideConversion(detected, wish, mayConvert);

@@ -276,6 +276,17 @@ const CARELESS: readonly (readonly [what: string, Quirk, Act])[] = [
     "patch-created",
     async (client) => (await client.patch(client.at(await client.begin()), head)).status === 202,
   ],
+  [
+    "believes how far an upload is when it asks first",
+    "late-range",
+    async (client) => {
+      const started = client.at(await client.begin());
+      const one = await client.patch(started, bytes.subarray(0, 3 * MIB), 0);
+      const told = Number(one.headers.get("range")?.split("-")[1]) + 1;
+      const next = client.at(one.headers.get("location") ?? "", started);
+      return (await client.patch(next, bytes.subarray(told), told)).ok;
+    },
+  ],
   ["believes how far an upload is", "stale-range", inChunks(3 * MIB, true)],
   ["believes how far an upload is", "hides-progress", inChunks(3 * MIB, true)],
   ["believes how far an upload is", "miscounts-uploads", inChunks(3 * MIB, true)],

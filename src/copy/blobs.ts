@@ -26,7 +26,6 @@ export async function copyBlobs(
   again?: "again",
 ): Promise<readonly BlobOutcome[]> {
   const {
-    ends,
     control: { report, blobs: permits },
   } = copy;
   const blobs = [
@@ -41,9 +40,7 @@ export async function copyBlobs(
   await group(
     signal,
     blobs.map((task, i) => async (either) => {
-      const way = isSmall(task)
-        ? { look, permits: passed, known: remembered(task, ends) }
-        : { look, permits };
+      const way = { look, permits: isSmall(task) ? passed : permits };
       outcomes[i] = await copyBlobOnce(copy, task, way, either);
     }),
   );
@@ -77,7 +74,8 @@ const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
 ];
 
 /** How a blob is come by. */
-export interface BlobWay extends Hint {
+export interface BlobWay {
+  readonly look: Look;
   readonly permits: Semaphore;
 }
 
@@ -112,7 +110,7 @@ const keyOf = ({ blob, artifact, wish, mayConvert, needsDiffId }: BlobTask): str
 async function copyInTurn(
   copy: Copy,
   task: BlobTask,
-  way: BlobWay,
+  { look, permits }: BlobWay,
   signal: AbortSignal,
 ): Promise<BlobOutcome> {
   const { ends, options, control, parallel } = copy;
@@ -125,9 +123,11 @@ async function copyInTurn(
     type: "report",
     message: `Copying ${artifact.kind === "config" ? "config" : "blob"} ${artifact.digest}`,
   });
-  for (let hint: Hint = way; ; hint = { look: "always" }) {
+  // Asked for before its turn comes, and so together with what is asked of the image's others.
+  const known = isSmall(task) ? remembered(task, ends) : undefined;
+  for (let hint: Hint = { look, known }; ; hint = { look: "always" }) {
     const outcome = await parallel.run(
-      (own) => way.permits.run((permitted) => copyBlob(task, copy, hint, permitted), own),
+      (own) => permits.run((permitted) => copyBlob(task, copy, hint, permitted), own),
       signal,
     );
     if (outcome !== undefined) return outcome;

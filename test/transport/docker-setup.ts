@@ -23,6 +23,7 @@ import {
   type Timing,
 } from "../../src/transport/docker/registries.ts";
 import { openDockerSource } from "../../src/transport/docker/source.ts";
+import type { UploadSessions } from "../../src/transport/docker/upload/upload-sessions.ts";
 import { NO_CACHE } from "../support/blob-info-cache.ts";
 import { collect } from "../support/bytes.ts";
 import { host } from "../support/copying.ts";
@@ -41,6 +42,17 @@ const accessOf = (side: "source" | "destination", access: Access): AccessContext
     exclusive: () => new LocalSemaphore(1),
     ...access,
   }) as AccessContext;
+
+/** Uploads that were left to a later attempt, as long as the test runs. */
+export function leftUploads(): UploadSessions & { readonly left: Map<string, URL> } {
+  const left = new Map<string, URL>();
+  return {
+    left,
+    find: async ({ digest }) => left.get(digest),
+    remember: async ({ digest }, url) => void left.set(digest, url),
+    forget: async ({ digest }) => void left.delete(digest),
+  };
+}
 
 export const never: AbortSignal = new AbortController().signal;
 

@@ -10,7 +10,7 @@ import { inPieces } from "../support/bytes.ts";
 import { seededBytes } from "../support/images.ts";
 import type { Fault } from "../support/registry-http.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
-import { never, openDestination, registriesFor } from "./docker-setup.ts";
+import { leftUploads, never, openDestination, registriesFor } from "./docker-setup.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 12 * MIB;
@@ -123,14 +123,10 @@ test("what is left at the registry is more than was read: nothing of it is sent,
   await using registry = await startRegistry();
   registry.fail("PUT uploads", { reset: 5 * MIB });
   const registries = registriesFor(t, QUICK);
-  const left = new Map<string, URL>();
+  const uploads = leftUploads();
   const destination = await openDestination(`${registry.host}/a:v1`, {
     registries,
-    uploads: {
-      find: async ({ digest }) => left.get(digest),
-      remember: async ({ digest }, url) => void left.set(digest, url),
-      forget: async ({ digest }) => void left.delete(digest),
-    },
+    uploads,
   });
   const once = { info, content: lending(bytes) };
   await assert.rejects(destination.putBlob(once, never), { code: "registry_unavailable" });
@@ -151,7 +147,7 @@ test("what is left at the registry is more than was read: nothing of it is sent,
     uploadsTo(registry).map((what) => what.split(" ")[0]),
     ["POST", "PUT", "GET", "PATCH", "PUT"],
   );
-  assert.equal(left.size, 0);
+  assert.equal(uploads.left.size, 0);
 });
 
 for (const code of ["size_mismatch", "destination_unauthorized"] as const)
@@ -161,17 +157,13 @@ for (const code of ["size_mismatch", "destination_unauthorized"] as const)
       "PUT uploads",
       code === "size_mismatch" ? { status: 400, code: "SIZE_INVALID" } : { status: 403 },
     );
-    const left = new Map<string, URL>();
+    const uploads = leftUploads();
     const destination = await openDestination(`${registry.host}/a:v1`, {
       registries: registriesFor(t, QUICK),
-      uploads: {
-        find: async ({ digest }) => left.get(digest),
-        remember: async ({ digest }, url) => void left.set(digest, url),
-        forget: async ({ digest }) => void left.delete(digest),
-      },
+      uploads,
     });
     await assert.rejects(destination.putBlob(blobToSend().blob, never), { code });
-    assert.deepEqual([registry.openUploads, left.size], [0, 0]);
+    assert.deepEqual([registry.openUploads, uploads.left.size], [0, 0]);
   });
 
 for (const [status, code, given] of [
@@ -201,14 +193,9 @@ for (const [what, answer, expected] of [
   test(`an upload that somebody has begun and that ${what} is gone on with, or given back`, async (t) => {
     await using registry = await startRegistry();
     registry.fail("PUT uploads", { reset: 0, times: 1 });
-    let left: URL | undefined;
     const destination = await openDestination(`${registry.host}/a:v1`, {
       registries: registriesFor(t, QUICK),
-      uploads: {
-        find: async () => left,
-        remember: async (_, url) => void (left = url),
-        forget: async () => void (left = undefined),
-      },
+      uploads: leftUploads(),
     });
     const once = { info, content: lending(bytes) };
     await assert.rejects(destination.putBlob(once, never), { code: "registry_unavailable" });

@@ -11,7 +11,7 @@ import type { Quirk } from "../support/registry-quirks.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { Registries } from "../../src/transport/docker/registries.ts";
-import { never, openDestination, registriesFor } from "./docker-setup.ts";
+import { leftUploads, never, openDestination, registriesFor } from "./docker-setup.ts";
 
 const MIB = 1024 * 1024;
 const SIZE = 12 * MIB;
@@ -215,21 +215,17 @@ for (const [what, needs, isLeft] of [
     const quirks = () => ({ uploads: needs, oneScopePerToken: false });
     const registries = new Registries(LOOPBACK_TOO, { breakMs: 1 }, {}, undefined, { quirks });
     t.after(() => registries[Symbol.asyncDispose]());
-    const left = new Map<string, URL>();
+    const uploads = leftUploads();
     const destination = await openDestination(`${registry.host}/a:v1`, {
       registries,
-      uploads: {
-        find: async ({ digest }) => left.get(digest),
-        remember: async ({ digest }, url) => void left.set(digest, url),
-        forget: async ({ digest }) => void left.delete(digest),
-      },
+      uploads,
     });
     registry.fail("PUT uploads", { reset: 5 * MIB });
     registry.fail("PATCH uploads", { reset: 0 });
     await assert.rejects(destination.putBlob(blobToSend(), never), {
       code: "registry_unavailable",
     });
-    assert.deepEqual([registry.openUploads, left.size], [isLeft, isLeft]);
+    assert.deepEqual([registry.openUploads, uploads.left.size], [isLeft, isLeft]);
   });
 
 for (const least of ["", "0", "-1", "1e9", "many", "99999999999999999999", String(2 ** 40)])

@@ -105,10 +105,10 @@ class DockerSource implements Source {
    */
   async #readTagged(tag: string, signal: AbortSignal): Promise<RawManifest> {
     const { manifest, said } = await this.#read(tag, undefined, signal);
-    const isRight = (digest: Digest, algorithm = algorithmOf(digest)) =>
-      digest === manifestDigest(manifest, algorithm) ||
-      digest === digestOf(manifest.bytes, algorithm);
-    if (said === undefined || isRight(said)) return manifest;
+    if (said === undefined) return manifest;
+    const algorithm = algorithmOf(said);
+    const own = [manifestDigest(manifest, algorithm), digestOf(manifest.bytes, algorithm)];
+    if (own.includes(said)) return manifest;
     return this.#readNamed(said, signal).catch((error: unknown) => {
       const isRefused = error instanceof CopyError && error.context.upstream !== undefined;
       if (isRefused && !error.retryable) return manifest;

@@ -2,7 +2,8 @@
 
 /**
  * What each code means to a client and to the queue: the contract's closed list, and the five that the HTTP side needs
- * besides. `retryable`: the same job may succeed later without being changed.
+ * besides. `retryable`: the same job may succeed later without being changed; `once`: it may, unless it has failed so before (reliability
+ * 2.3, "Digest mismatch"): content that was wrong twice would be so again.
  */
 export const CODES = {
   // The border: schemas, parsing, access rules.
@@ -129,13 +130,13 @@ export const CODES = {
   },
   digest_mismatch: {
     status: 502,
-    retryable: true,
+    retryable: "once",
     title: "The content received is not the content named",
     remedy: "Check the side that served it: its storage or a proxy changes bytes.",
   },
   size_mismatch: {
     status: 502,
-    retryable: true,
+    retryable: "once",
     title: "The content received has not the size named",
     remedy: "Check the side that served it.",
   },
@@ -235,7 +236,7 @@ export const CODES = {
   },
 } as const satisfies Record<
   string,
-  { status: number; retryable: boolean; title: string; remedy: string }
+  { status: number; retryable: boolean | "once"; title: string; remedy: string }
 >;
 
 export type Code = keyof typeof CODES;

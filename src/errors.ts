@@ -33,8 +33,9 @@ export class CopyError extends Error {
     this.context = context;
   }
 
+  /** As far as this one failure tells; what a job has failed by before, its record knows. */
   get retryable(): boolean {
-    return CODES[this.code].retryable;
+    return CODES[this.code].retryable !== false;
   }
 
   /** The same error with a sentence more. */

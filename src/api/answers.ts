@@ -28,7 +28,8 @@ export const Problem = Type.Object(
       description: "For programs to switch on; see the table of codes.",
     }),
     retryable: Type.Boolean({
-      description: "The same request or job may succeed later without being changed.",
+      description:
+        "The same request or job may succeed later without being changed. False of content that was wrong in two attempts of a job.",
     }),
     errors: Type.Optional(
       Type.Array(

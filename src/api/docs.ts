@@ -10,7 +10,7 @@ const row = ([code, { status, retryable, title, remedy }]: [
   string,
   (typeof CODES)[keyof typeof CODES],
 ]): string =>
-  `| <a id="code-${code}"></a>\`${code}\` | ${status} | ${retryable ? "yes" : "no"} | ${title}. | ${remedy} |`;
+  `| <a id="code-${code}"></a>\`${code}\` | ${status} | ${retryable === "once" ? "once" : retryable ? "yes" : "no"} | ${title}. | ${remedy} |`;
 
 const DESCRIPTION = `Copies container images from one place to another: registries (\`docker://\`), OCI layouts (\`oci:\`) and directories (\`dir:\`), in
 every direction, as jobs with live progress.
@@ -20,7 +20,8 @@ Unknown fields are errors. Where API keys are configured, every request under \`
 
 **Errors** are problem documents (RFC 9457, \`application/problem+json\`) with a \`code\`; a job's \`error\` is the same object. The status is
 that of the answer, or, of a job's error, the one that describes it best. Where HTTP itself has a status for what is wrong with a request
-(such as 405, 406, 413 and 415), the code is \`invalid_request\`.
+(such as 405, 406, 413 and 415), the code is \`invalid_request\`. What is retryable once is content that was wrong: a job that gets some in
+two of its attempts is failed.
 
 | code | status | retryable | meaning | what to do |
 | --- | --- | --- | --- | --- |

@@ -141,7 +141,7 @@ export const JobRequest = Type.Object(
         maximum: 20,
         default: DEFAULTS.attempts,
         description:
-          "Runs before the job is failed; only errors that are `retryable` lead to another run.",
+          "Runs before the job is failed; only errors that are `retryable` lead to another run, content that is wrong to one.",
       }),
     ),
     timeoutSeconds: Type.Optional(

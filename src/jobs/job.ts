@@ -1,6 +1,7 @@
 // What may happen to a job. Every change is a pure function from a record to the next one and the events that tell of it; store.ts
 // writes both in one step, or neither.
 
+import { CODES, type Code } from "../codes.ts";
 import type { ProgressEvent } from "../copy/progress.ts";
 import type { Digest } from "../image/digest.ts";
 import {
@@ -53,6 +54,7 @@ export function created(id: string, tenant: string, spec: JobSpec, now: string):
     pinned: null,
     crashes: 0,
     moving: false,
+    restarted: false,
   };
   return { record, events: [{ type: "queued", job: viewOf(record) }] };
 }
@@ -105,9 +107,17 @@ export const succeeded = (record: JobRecord, result: JobResult, now: string): Ch
 export const failed = (record: JobRecord, error: Problem, now: string): Change =>
   become(record, "failed", { owner: null, error, finishedAt: now });
 
+/** Whether another attempt may help, after a failure of this code, a job that may have one. */
+export function mayHelp(record: JobRecord, code: Code): boolean {
+  const { retryable } = CODES[code];
+  return retryable === "once" ? record.restarted !== true : retryable;
+}
+
 /** The attempt failed, the job did not: it waits for its next one. */
-export const retrying = (record: JobRecord, error: Problem): Change =>
-  become(record, "queued", { owner: null, error, moving: false }, "retrying");
+export function retrying(record: JobRecord, error: Problem): Change {
+  const restarted = record.restarted === true || CODES[error.code].retryable === "once";
+  return become(record, "queued", { owner: null, error, moving: false, restarted }, "retrying");
+}
 
 /** A registry wants to be left alone. Nothing has failed: the job waits with no worker, and the attempt begins anew. */
 export const parked = (record: JobRecord, error: Problem, until: string, now: string): Change =>
@@ -155,6 +165,7 @@ export function rerun(record: JobRecord): Change | undefined {
     pinned: null,
     crashes: 0,
     moving: false,
+    restarted: false,
   });
 }
 

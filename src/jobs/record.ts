@@ -120,6 +120,8 @@ export interface JobRecord {
   readonly crashes: number;
   /** True while a blob of this job is being moved and none was finished since. */
   readonly moving: boolean;
+  /** An attempt of this run got content that was wrong; there is no third that does. Absent in records of earlier versions. */
+  readonly restarted?: boolean;
 }
 
 export const NO_PROGRESS: Progress = {

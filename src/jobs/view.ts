@@ -55,9 +55,13 @@ export function viewOf(record: JobRecord): JobView {
   };
 }
 
-/** The one place that makes a problem document of an error; `instance` is the address it belongs to. */
-export function problemOf(error: CopyError, instance: string): Problem {
-  const { status, title, retryable } = CODES[error.code];
+/** The one place that makes a problem document of an error; `instance` is the address it belongs to. `retryable`: where more is known than its code. */
+export function problemOf(
+  error: CopyError,
+  instance: string,
+  retryable = error.retryable,
+): Problem {
+  const { status, title } = CODES[error.code];
   const { retryAfterMs: _, ...context } = error.context;
   return {
     type: `/docs#code-${error.code}`,

@@ -13,6 +13,7 @@ import {
   CRASH_LIMIT,
   failed,
   handedBack,
+  mayHelp,
   parked,
   retrying,
   started,
@@ -170,11 +171,14 @@ async function end(
 async function endInError(
   recorder: Recorder,
   record: JobRecord,
-  error: CopyError,
+  failure: CopyError,
   logger: Logger,
 ): Promise<Outcome> {
   const { attempt, spec, parkedSince } = record;
-  const problem = problemOf(error, `/v1/jobs/${record.id}`);
+  const isWorth = mayHelp(record, failure.code);
+  const isAgain = failure.retryable && !isWorth;
+  const error = isAgain ? failure.because("content was wrong in an earlier attempt, too") : failure;
+  const problem = problemOf(error, `/v1/jobs/${record.id}`, isWorth);
   const again = async (outcome: Outcome, decide: (record: JobRecord) => Change) =>
     (await recorder.finish((r) => (r.cancelRequested ? canceled(r, now()) : decide(r))))
       ? outcome
@@ -189,7 +193,7 @@ async function endInError(
       parked(r, problem, until.toISOString(), now()),
     );
   }
-  if (error.retryable && attempt < spec.attempts) {
+  if (isWorth && attempt < spec.attempts) {
     logger.warn({ err: error, attempt }, "copy failed, to be tried again");
     return await again({ type: "retry", error }, (r) => retrying(r, problem));
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Code } from "../../src/codes.ts";
 import type { Artifact } from "../../src/copy/progress.ts";
 import { CopyError } from "../../src/errors.ts";
 import {
@@ -8,6 +9,7 @@ import {
   created,
   failed,
   handedBack,
+  mayHelp,
   parked,
   progressed,
   rerun,
@@ -196,6 +198,40 @@ test("a client sees nothing of owner, run, pin and crashes", () => {
     "status",
   ]);
 });
+
+const wrong = problemOf(new CopyError("digest_mismatch", "expected a, got b"), "/v1/jobs/x");
+const restarted = start(retrying(active, wrong).record, 2)!.record;
+/** What happened before, the code of the failure, and whether another attempt may help. */
+const failures: [string, JobRecord, Code, boolean][] = [
+  ["at first", active, "digest_mismatch", true],
+  ["at first", active, "size_mismatch", true],
+  ["after wrong content", restarted, "digest_mismatch", false],
+  ["after wrong content", restarted, "size_mismatch", false],
+  ["after wrong content", restarted, "registry_unavailable", true],
+  [
+    "after wrong content, and a registry that failed",
+    start(retrying(restarted, PROBLEM).record, 3)!.record,
+    "digest_mismatch",
+    false,
+  ],
+  [
+    "after wrong content, and a wait",
+    start(parked(restarted, PROBLEM, T2, T1).record, 2)!.record,
+    "digest_mismatch",
+    false,
+  ],
+  ["after a registry that failed", start(waiting, 2)!.record, "digest_mismatch", true],
+  [
+    "in a client's next run",
+    start(rerun(failed(restarted, wrong, T1).record)!.record)!.record,
+    "digest_mismatch",
+    true,
+  ],
+  ["at first", active, "manifest_invalid", false],
+];
+for (const [when, record, code, expected] of failures)
+  test(`another attempt may ${expected ? "" : "not "}help: ${code} ${when}`, () =>
+    assert.equal(mayHelp(record, code), expected));
 
 test("a problem has the words of its code, and what is known of where it happened", () => {
   const error = new CopyError("digest_mismatch", "expected a, got b", {

@@ -121,6 +121,26 @@ test("a job fails when its attempts are used up", async () => {
   );
 });
 
+test("a job that got wrong content once is begun anew, and succeeds", async () => {
+  await using e = await ends();
+  e.from.fail("GET blobs", { times: 1, corrupt: true });
+  const { id } = await service.submit(e.job);
+  const { status, attempt, error } = await service.finished(id);
+  assert.deepEqual([status, attempt, error], ["succeeded", 2, null]);
+});
+
+test("a job that got wrong content twice fails, however many attempts it may have", async () => {
+  await using e = await ends();
+  e.from.fail("GET blobs", { corrupt: true });
+  const { id } = await service.submit({ ...e.job, attempts: 5 });
+  const { status, attempt, error } = await service.finished(id);
+  assert.deepEqual(
+    [status, attempt, error?.code, error?.side, error?.retryable],
+    ["failed", 2, "digest_mismatch", "source", false],
+  );
+  assert.match(error?.detail ?? "", /in an earlier attempt, too/);
+});
+
 test("a job that takes longer than it may is ended as timed out", async () => {
   await using e = await ends({ delayMs: 30_000 });
   const { id } = await service.submit({ ...e.job, timeoutSeconds: 1 });

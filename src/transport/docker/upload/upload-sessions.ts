@@ -1,5 +1,6 @@
 // Uploads that outlive the attempt, or the worker, that began them.
 
+import { CODES } from "../../../codes.ts";
 import { CopyError } from "../../../errors.ts";
 import type { Digest } from "../../../image/digest.ts";
 
@@ -27,7 +28,6 @@ export const WORTH_REMEMBERING = 8 * 1024 * 1024;
  * copy says by a `goesOn` of the signal's reason that somebody else will take it.
  */
 export function mayGoOnLater(error: unknown): boolean {
-  if (error instanceof CopyError)
-    return error.retryable && error.code !== "digest_mismatch" && error.code !== "size_mismatch";
+  if (error instanceof CopyError) return CODES[error.code].retryable === true;
   return error instanceof Error && "goesOn" in error && error.goesOn === true;
 }

@@ -142,9 +142,10 @@ export const CODES = {
   },
   storage_full: {
     status: 507,
-    retryable: true,
+    // Another attempt would move the same bytes to the same end (reliability 2.3, "ours").
+    retryable: false,
     title: "The disk is full",
-    remedy: "Free some space.",
+    remedy: "Free some space where the data goes, or raise its quota; then retry the job.",
   },
   // Decisions and manifests.
   digest_not_preserved: {

@@ -67,7 +67,12 @@ const DISK_FULL = new Set(["ENOSPC", "EDQUOT"]);
 export function toCopyError(error: unknown, context: ErrorContext = {}): CopyError {
   if (error instanceof CopyError) return error.at(context);
   if (error instanceof Error && "code" in error && DISK_FULL.has(String(error.code))) {
-    return new CopyError("storage_full", "no space is left where the data goes", context, error);
+    return new CopyError(
+      "storage_full",
+      "no space is left where the data goes: free some, then retry the job",
+      context,
+      error,
+    );
   }
   return new CopyError(
     "internal",

@@ -107,7 +107,7 @@ export const succeeded = (record: JobRecord, result: JobResult, now: string): Ch
 export const failed = (record: JobRecord, error: Problem, now: string): Change =>
   become(record, "failed", { owner: null, error, finishedAt: now });
 
-/** Whether another attempt may help, after a failure of this code, a job that may have one. */
+/** Whether another attempt may help, after this one failed by this code. How many there may be, the job says. */
 export function mayHelp(record: JobRecord, code: Code): boolean {
   const { retryable } = CODES[code];
   return retryable === "once" ? record.restarted !== true : retryable;

@@ -12,7 +12,8 @@ export async function manifestThere(
     const manifest = await there.getManifest(undefined, signal);
     return { digest: manifestDigest(manifest), mediaType: manifest.mediaType };
   } catch (error) {
-    if (error instanceof CopyError && !error.retryable) return undefined;
+    const isOurs = error instanceof CopyError && error.code === "storage_full";
+    if (error instanceof CopyError && !error.retryable && !isOurs) return undefined;
     throw error;
   }
 }

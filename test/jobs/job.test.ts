@@ -228,6 +228,7 @@ const failures: [string, JobRecord, Code, boolean][] = [
     true,
   ],
   ["at first", active, "manifest_invalid", false],
+  ["at first", active, "storage_full", false],
 ];
 for (const [when, record, code, expected] of failures)
   test(`another attempt may ${expected ? "" : "not "}help: ${code} ${when}`, () =>

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errors } from "undici";
 import { CODES, type Code } from "../../src/codes.ts";
-import { CopyError } from "../../src/errors.ts";
+import { CopyError, toCopyError } from "../../src/errors.ts";
 import { mayBeSentAgain, networkFailure } from "../../src/transport/docker/failures.ts";
+import { manifestThere } from "../../src/transport/manifest-there.ts";
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code });
 
@@ -37,6 +38,18 @@ for (const [what, error, again, code] of TABLE)
     assert.equal(failure.code, code);
     assert.equal(failure.cause, error);
     assert.equal(CODES[code].retryable, code !== "tls_failed");
+  });
+
+for (const code of ["ENOSPC", "EDQUOT"])
+  test(`${code} fails the job at once, and says what helps`, async () => {
+    const full = toCopyError(coded(code), { side: "destination" });
+    assert.deepEqual(
+      [full.code, full.retryable, full.context.side],
+      ["storage_full", false, "destination"],
+    );
+    assert.match(full.message, /no space .*: free some, then retry the job/);
+    const looking = manifestThere(() => Promise.reject(full), new AbortController().signal);
+    await assert.rejects(looking, full, "nobody has seen that there is nothing");
   });
 
 for (const code of ["ENOSPC", "EMFILE", "EIO"])

@@ -147,8 +147,9 @@ function ofUpload(fault: Fault, bytes: number): Effect {
   // A large blob goes in pieces then, and this request only ends it: that is not too large, or not twice.
   if (bytes >= PIECES && status === 413) return again("registry_refused", 2);
   if (bytes >= PIECES && status === 416) return again("registry_refused", BLOB_SENDS + 1);
+  if (status === 401) return again("destination_unauthorized", 2);
   const isPassing = PASSING.has(status) && isPatient(fault);
-  return isPassing || ABSENT.has(status) || SESSION_LOST.has(code) || status === 401
+  return isPassing || ABSENT.has(status) || SESSION_LOST.has(code)
     ? again(codeOf(fault, "PUT upload", "destination"), BLOB_SENDS)
     : fails(codeOf(fault, "PUT upload", "destination"));
 }
@@ -229,6 +230,7 @@ function codeOf({ status, code = "" }: Status, kind: string, side: Side): Code {
     return "registry_unavailable";
   // Unknown content was sent all at once; it goes in pieces in another attempt.
   if (kind === "PATCH upload" && (status === 413 || status === 416)) return "registry_unavailable";
+  // A stream comes once: another attempt has another token.
   if (status === 401) return "registry_unavailable";
   const isFinal = status === 501 || (status < 500 && !PASSING.has(status));
   return isFinal ? "registry_refused" : "registry_unavailable";

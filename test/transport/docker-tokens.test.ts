@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBuffer } from "../../src/bytes.ts";
+import type { Code } from "../../src/codes.ts";
+import type { BlobStream } from "../../src/copy/interfaces.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { scopesMissing } from "../../src/transport/docker/auth/challenge.ts";
 import { Tokens, usableMs } from "../../src/transport/docker/auth/tokens.ts";
-import { makeImage } from "../support/images.ts";
+import { makeImage, seededBytes } from "../support/images.ts";
+import type { Fault } from "../support/registry-http.ts";
 import { startRegistry, type RegistryOptions, type TestRegistry } from "../support/registry.ts";
 import {
   never,
@@ -39,6 +42,10 @@ async function push(registry: TestRegistry, access: Access, repository = "to"): 
   await using destination = await openDestination(`${registry.host}/${repository}:v1`, access);
   await putImage(destination, image);
 }
+
+type Met = readonly Fault[];
+
+const unauthorized = (times: number): Fault => ({ status: 401, times });
 
 const refused = (registry: TestRegistry): number =>
   registry.requests.filter(({ status }) => status === 401).length;
@@ -241,4 +248,51 @@ test("an upload whose token is refused ends at once, not after all its bytes", a
   const put = registry.requests.find(({ method, kind }) => `${method} ${kind}` === "PUT uploads");
   assert.equal(put?.status, 401);
   assert.ok(put.bytes < bytes.length / 2, `${put.bytes} bytes were sent all the same`);
+});
+
+const MIB = 1024 * 1024;
+const BROKEN_OFF = { reset: 5 * MIB, times: 1 };
+/** What the requests that bring an upload's bytes meet, each 401 leading to another token; how many there are; and what becomes of it. */
+const REFUSALS: readonly (readonly [string, Met, Met, number, Code | undefined])[] = [
+  ["once", [unauthorized(1)], [], 2, undefined],
+  ["twice", [unauthorized(2)], [], 2, "destination_unauthorized"],
+  ["once, and then once more", [unauthorized(1), BROKEN_OFF], [unauthorized(1)], 4, undefined],
+  [
+    "once, and then twice",
+    [unauthorized(1), BROKEN_OFF],
+    [unauthorized(2)],
+    4,
+    "destination_unauthorized",
+  ],
+];
+for (const [how, put, patch, sends, code] of REFUSALS)
+  test(`an upload whose token is refused ${how}, bytes being stored between, is sent ${sends} times: ${code ?? "stored"}`, async (t) => {
+    await using registry = await start(bearer);
+    const access = { registries: registriesFor(t, { breakMs: 1 }), credentials };
+    await using destination = await openDestination(`${registry.host}/to:v1`, access);
+    const bytes = seededBytes("tokens", 12 * MIB);
+    const info = { digest: digestOf(bytes), size: bytes.length, mediaType: "" };
+    const again: BlobStream["again"] = ({ from, to }) => fromBuffer(bytes.subarray(from, to));
+    for (const fault of put) registry.fail("PUT uploads", fault);
+    for (const fault of patch) registry.fail("PATCH uploads", fault);
+    const sent = destination.putBlob({ info, content: fromBuffer(bytes), again }, never);
+    if (code === undefined) await sent;
+    else await assert.rejects(sent, { code, message: / answered 401 to / });
+    const bringing = registry.requests.filter(
+      ({ kind, headers }) => kind === "uploads" && Number(headers["content-length"]) > 0,
+    );
+    assert.equal(bringing.length, sends);
+    assert.equal(registry.openUploads, 0);
+  });
+
+test("a stream whose token is refused is worth another attempt: it has another", async (t) => {
+  await using registry = await start(bearer);
+  const access = { registries: registriesFor(t), credentials };
+  await using destination = await openDestination(`${registry.host}/to:v1`, access);
+  registry.fail("PATCH uploads", unauthorized(1));
+  const stream = { info: { mediaType: "" }, content: fromBuffer(Buffer.alloc(MIB)) };
+  await assert.rejects(destination.putBlob(stream, never), {
+    code: "registry_unavailable",
+    message: /answered 401 .*; there is another token now/,
+  });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Headway } from "../../src/transport/docker/upload/headway.ts";
 import {
   heldPieceOf,
   needsAfter,
@@ -163,3 +164,23 @@ for (const [what, given, needs] of NEEDS)
   test(`where ${what}, the registry needs ${JSON.stringify(needs)}`, () => {
     assert.deepEqual(needsAfter(...given), needs);
   });
+
+test("a refused token may have lapsed once until something is stored, and again after that", () => {
+  const headway = new Headway();
+  assert.deepEqual([headway.mayHaveLapsed(), headway.mayHaveLapsed()], [true, false]);
+  headway.stands(0);
+  assert.equal(headway.mayHaveLapsed(), false, "nothing was stored");
+  headway.stands(1);
+  assert.deepEqual([headway.mayHaveLapsed(), headway.mayHaveLapsed()], [true, false]);
+});
+
+test("an upload is given up after eight breaks without progress, in however many sessions", () => {
+  const headway = new Headway();
+  const breaks = () => Array.from({ length: 9 }, () => headway.pauseMs(undefined, 1) !== undefined);
+  assert.deepEqual(breaks().indexOf(false), 8);
+  headway.stands(64 * 1024);
+  assert.deepEqual(breaks().indexOf(false), 8);
+  headway.stands(0);
+  headway.stands(64 * 1024);
+  assert.equal(headway.pauseMs(undefined, 1), undefined, "so much was stored before");
+});

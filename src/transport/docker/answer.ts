@@ -28,6 +28,8 @@ export interface Reply {
   readonly body: Buffer;
   /** False: there was more than the limit. */
   readonly whole: boolean;
+  /** True: it is a 401, and there is another token now. Said of a request that was not sent again with that, because its bytes come once. */
+  readonly hasOtherToken?: boolean;
 }
 
 /** The head of an answer; its body is still to come, and must be poured or read, else it holds its connection. */

@@ -96,12 +96,9 @@ export class RegistryClient {
       const used = await this.#authorize({ ...out, url }, signal);
       const answer = await this.#dispatch({ ...out, url, body: begun.content }, used, signal);
       const reply = await this.#heard(await answer.read(ERROR_LIMIT, signal));
-      if (
-        reply.status === 401 &&
-        (await this.#renewed({ ...out, url }, used, reply, signal)) !== used
-      )
-        throw this.#broken(out, "took the token no more, but gave another");
-      return reply;
+      if (reply.status !== 401) return reply;
+      const other = await this.#renewed({ ...out, url }, used, reply, signal);
+      return { ...reply, hasOtherToken: other !== used };
     });
   }
 

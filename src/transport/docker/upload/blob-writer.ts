@@ -5,8 +5,9 @@
 import { CopyError } from "../../../errors.ts";
 import { headerOf, type Reply } from "../answer.ts";
 import { isSessionLost } from "../failure-class.ts";
-import { mayPass, nextTry, PROGRESS } from "../next-try.ts";
+import { mayPass } from "../next-try.ts";
 import { pause } from "../pause.ts";
+import { Headway } from "./headway.ts";
 import { UploadContent, type Keeping, type KnownBlob } from "./upload-content.ts";
 import { failedBy, failedCheck, isFine, isStored, type Failed } from "./upload-failure.ts";
 import { needsAfter, pieceOf, type UploadNeeds } from "./upload-mode.ts";
@@ -31,15 +32,11 @@ export class BlobWriter implements AsyncDisposable {
   #learnt: UploadNeeds;
   #needs: UploadNeeds;
   #session: Session | undefined;
-  /** The first byte that the session does not have, as far as we know. */
-  #from = 0;
-  /** The most that a session was known to have. */
-  #most = 0;
+  readonly #headway = new Headway();
   /** The session had bytes before, and was gone on with where it said. */
   #isResumed = false;
   /** How many requests have brought what the session has. */
   #parts = 0;
-  #inVain = 0;
 
   constructor(blob: KnownBlob, ways: WriterWays, signal: AbortSignal) {
     this.#blob = blob;
@@ -76,7 +73,7 @@ export class BlobWriter implements AsyncDisposable {
     this.#session = { url: left };
     const stored = await this.#ask();
     if (typeof stored === "number" && stored <= this.#blob.size) {
-      this.#stands(stored);
+      this.#headway.stands(stored);
       this.#isResumed = true;
       this.#parts = stored > 0 ? 1 : 0;
       return;
@@ -90,26 +87,19 @@ export class BlobWriter implements AsyncDisposable {
     this.#ways.onSession(session);
   }
 
-  /** The registry has so many bytes. */
-  #stands(stored: number): void {
-    if (stored - this.#most >= PROGRESS) this.#inVain = 0;
-    this.#most = Math.max(this.#most, stored);
-    this.#from = stored;
-  }
-
   /** Undefined: all is sent, and the registry has stored it. */
   async #sendRest(): Promise<Failed | undefined> {
     const { requests } = this.#ways;
     const { size, digest } = this.#blob;
     const piece = this.#piece;
-    await this.#content.skipTo(this.#from);
-    if (this.#from === 0 && piece === undefined && this.#needs.closesEmpty !== true) {
+    await this.#content.skipTo(this.#headway.at);
+    if (this.#headway.at === 0 && piece === undefined && this.#needs.closesEmpty !== true) {
       const body = this.#content.body(0, size);
       const put = (to: Session) => requests.putWhole(to, body, this.#blob, this.#signal);
       return this.#try(size, put, isStored);
     }
-    while (this.#from < size) {
-      const failed = await this.#sendPiece(Math.min(size, this.#from + (piece ?? size)));
+    while (this.#headway.at < size) {
+      const failed = await this.#sendPiece(Math.min(size, this.#headway.at + (piece ?? size)));
       if (failed !== undefined) return failed;
     }
     await this.#content.ended();
@@ -121,14 +111,14 @@ export class BlobWriter implements AsyncDisposable {
 
   async #sendPiece(to: number): Promise<Failed | undefined> {
     const [{ requests }, { digest }] = [this.#ways, this.#blob];
-    const from = this.#from;
+    const from = this.#headway.at;
     const headers = { "content-length": String(to - from), "content-range": `${from}-${to - 1}` };
     const body = this.#content.body(from, to);
     const send = (session: Session) => requests.patch(session, body, digest, headers, this.#signal);
     return this.#try(to - from, send, (reply) => {
       if (!isFine(reply)) return false;
       this.#moveTo(requests.next(reply, digest));
-      this.#stands(to);
+      this.#headway.stands(to);
       this.#parts++;
       return true;
     });
@@ -143,7 +133,8 @@ export class BlobWriter implements AsyncDisposable {
     try {
       const reply = await send(this.#session as Session);
       if (takes(reply)) return undefined;
-      return failedBy(this.#ways.requests.refusal(reply, this.#blob.digest), bytes);
+      const isLapsed = reply.hasOtherToken === true && this.#headway.mayHaveLapsed();
+      return failedBy(this.#ways.requests.refusal(reply, this.#blob.digest), bytes, isLapsed);
     } catch (error) {
       return { error: this.#passing(error), trouble: { kind: "broken" }, bytes };
     }
@@ -174,11 +165,11 @@ export class BlobWriter implements AsyncDisposable {
     if (stored === "lost") return this.#beginAnew(GONE);
     // Where there is more than was sent, somebody else has written there, or it counts wrongly.
     if (stored === "unclear" || stored > this.#content.at) return this.#beginAnew(trouble);
-    if (next !== "check" || stored === this.#from) {
+    if (next !== "check" || stored === this.#headway.at) {
       if (next === "check" && other === undefined) return this.#beginAnew(trouble);
       this.#needs = other ?? this.#needs;
     }
-    this.#stands(stored);
+    this.#headway.stands(stored);
     // What came of a request that broke off may be there though the session says that it has nothing.
     this.#isResumed = stored > 0 || trouble.kind === "broken";
     this.#parts = stored > 0 ? Math.max(this.#parts, 1) : 0;
@@ -204,7 +195,7 @@ export class BlobWriter implements AsyncDisposable {
 
   async #pause(error: CopyError): Promise<void> {
     const { breakMs } = this.#ways.requests.client.timing;
-    const delay = nextTry({ ...error.context, inVain: ++this.#inVain }, breakMs);
+    const delay = this.#headway.pauseMs(error.context.retryAfterMs, breakMs);
     if (delay === undefined) throw error;
     await pause(delay, this.#signal);
   }
@@ -238,7 +229,7 @@ export class BlobWriter implements AsyncDisposable {
       return this.#recover({ error: this.#passing(error), trouble: GONE, bytes: 0 });
     }
     this.#needs = this.#learnt;
-    this.#from = 0;
+    this.#headway.stands(0);
     this.#isResumed = false;
     this.#parts = 0;
     return "to be sent";

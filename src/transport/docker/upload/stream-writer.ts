@@ -9,6 +9,7 @@ import { digesting } from "../../../image/digesting.ts";
 import type { Reply } from "../answer.ts";
 import { mayPass } from "../next-try.ts";
 import { Relay } from "./relay.ts";
+import { lapsed } from "./upload-failure.ts";
 import { heldPieceOf, needsAfter, type UploadNeeds } from "./upload-mode.ts";
 import type { Session, UploadRequests } from "./upload-requests.ts";
 
@@ -28,7 +29,10 @@ export async function putStream(
   let session = begun ?? (await requests.begin(info.digest, "again", signal));
   const patch = async (body: Bytes | Buffer, headers: Readonly<Record<string, string>>) => {
     const reply = await requests.patch(session, body, info.digest, headers, signal);
-    if (!isTaken(reply)) throw requests.refusal(reply, info.digest);
+    if (!isTaken(reply)) {
+      const refusal = requests.refusal(reply, info.digest);
+      throw reply.hasOtherToken === true ? lapsed(refusal) : refusal;
+    }
     session = { ...session, ...requests.next(reply, info.digest) };
   };
   const measured = digesting(content);

@@ -11,12 +11,15 @@ export interface Failed {
   readonly bytes: number;
 }
 
-/** What an answer means that was not the one hoped for. */
-export const failedBy = (error: CopyError, bytes: number): Failed => ({
-  error,
-  trouble: troubleIn(error),
-  bytes,
-});
+/** What an answer means that was not the one hoped for. `isLapsed`: it refuses a token, which is not to say that it refuses us. */
+export const failedBy = (error: CopyError, bytes: number, isLapsed: boolean): Failed =>
+  isLapsed
+    ? { error: lapsed(error), trouble: { kind: "broken" }, bytes }
+    : { error, trouble: troubleIn(error), bytes };
+
+/** The error for a token that was refused, where there is another: it may have lapsed on its way. */
+export const lapsed = ({ message, context }: CopyError): CopyError =>
+  new CopyError("registry_unavailable", `${message}; there is another token now`, context);
 
 /** What was sent in several requests, and is not what is stored; undefined: it is. */
 export async function failedCheck(check: Promise<void>): Promise<Failed | undefined> {

@@ -32,7 +32,7 @@ function familyOf(address: string): "ipv4" | "ipv6" | undefined {
 
 /**
  * The spellings under which an address must be judged: itself, and the IPv4 address that a gateway or the kernel reads out of an IPv6
- * one (mapped, compatible, NAT64, 6to4, ISATAP). Undefined: it is no address.
+ * one (mapped, translated, compatible, NAT64, 6to4, ISATAP). Undefined: it is no address.
  */
 export function formsOf(address: string): readonly string[] | undefined {
   const [plain = ""] = address.split("%", 1);
@@ -46,6 +46,7 @@ export function formsOf(address: string): readonly string[] | undefined {
   if (starts(0, 0, 0, 0, 0, 0))
     // `::` and `::1` are addresses of their own.
     return groups[6] === 0 && (groups[7] ?? 0) < 2 ? [plain] : [plain, last];
+  if (starts(0, 0, 0, 0, 0xffff, 0)) return [plain, last];
   if (starts(0x64, 0xff9b)) return [plain, last];
   if (starts(0x2002)) return [plain, ipv4Of(groups[1], groups[2])];
   if (groups[5] === 0x5efe && (groups[4] === 0 || groups[4] === 0x200)) return [plain, last];

@@ -7,12 +7,16 @@ import { formsOf, NEVER, PRIVATE, Ranges } from "./addresses.ts";
 /** A "no" carries its reason, as the end of a sentence that begins with the host. */
 export type Verdict = true | { readonly reason: string };
 
-/** What an operator lists: names, names with ports, whole domains, and ranges. */
+/** What an operator lists: names and whole domains, addresses and ranges of them, all but ranges with ports or without. */
 export interface HostList {
   readonly names: readonly HostName[];
-  /** Undefined: none is listed. */
+  /** At any port; undefined: none is listed. */
   readonly ranges: Ranges | undefined;
+  /** Addresses at one port. */
+  readonly endpoints: ReadonlySet<Endpoint>;
 }
+
+type Endpoint = `${string} ${number}`;
 
 interface HostName {
   /** Lower-case; `.example.com` stands for every name below it. */
@@ -50,7 +54,7 @@ export function decideConnection(
   const name = plain(host);
   const verdicts = [
     decideName(name, port, rules),
-    ...addresses.map((address) => decideAddress(address, rules)),
+    ...addresses.map((address) => decideAddress(address, port, rules)),
   ];
   const refusal = verdicts.find((verdict) => verdict !== true);
   if (refusal !== undefined) return refusal;
@@ -59,24 +63,24 @@ export function decideConnection(
   const isListed =
     allowed === undefined ||
     isNamed(name, port, allowed) ||
-    addresses.every((address) => formsOf(address)?.some((form) => allowed.ranges?.has(form)));
+    addresses.every((address) => formsOf(address)?.some((form) => leadsTo(form, port, allowed)));
   return isListed || NOT_ALLOWED;
 }
 
 const NOT_ALLOWED: Verdict = { reason: "is not among ALLOWED_HOSTS" };
 
-/** A name that only a range can allow passes here. */
+/** A name that only its addresses can allow passes here. */
 function decideName(name: string, port: number, { allowed, denied }: EgressRules): Verdict {
   if (METADATA.has(name)) return { reason: "is a cloud's metadata service" };
   if (isNamed(name, port, denied)) return { reason: "is among DENIED_HOSTS" };
-  const mayPass =
-    allowed === undefined || allowed.ranges !== undefined || isNamed(name, port, allowed);
-  return mayPass || NOT_ALLOWED;
+  if (allowed === undefined || isNamed(name, port, allowed)) return true;
+  return allowed.ranges !== undefined || allowed.endpoints.size > 0 || NOT_ALLOWED;
 }
 
 /** May this address be connected to, by whatever name it is called? The reason does not repeat it: it may be an inner secret. */
 export function decideAddress(
   address: string,
+  port: number,
   { denied, privateNetworks }: Pick<EgressRules, "denied" | "privateNetworks">,
 ): Verdict {
   const forms = formsOf(address);
@@ -86,7 +90,8 @@ export function decideAddress(
       return {
         reason: "leads to a link-local, multicast or metadata address, which is never dialled",
       };
-    if (denied.ranges?.has(form)) return { reason: "leads to an address that DENIED_HOSTS denies" };
+    if (leadsTo(form, port, denied))
+      return { reason: "leads to an address that DENIED_HOSTS denies" };
     if (PRIVATE.has(form) && privateNetworks !== "all" && !privateNetworks.has(form))
       return { reason: "leads to a private address that PRIVATE_NETWORKS does not name" };
   }
@@ -106,6 +111,10 @@ const isNamed = (host: string, port: number, { names }: HostList): boolean =>
       (listed.name.startsWith(".") ? host.endsWith(listed.name) : host === listed.name),
   );
 
+/** By whatever name: an operator who lists an address means what is there. */
+const leadsTo = (form: string, port: number, { ranges, endpoints }: HostList): boolean =>
+  ranges?.has(form) === true || endpoints.has(`${form} ${port}`);
+
 /**
  * Reads `ALLOWED_HOSTS` or `DENIED_HOSTS`: `host[:port]`, `*.domain[:port]`, an address or a range, with commas between. Throws an Error
  * that names the first that is none of them.
@@ -113,14 +122,17 @@ const isNamed = (host: string, port: number, { names }: HostList): boolean =>
 export function parseHosts(text: string): HostList {
   const names: HostName[] = [];
   const ranges: string[] = [];
+  const endpoints = new Set<Endpoint>();
   for (const item of itemsOf(text)) {
     const isAddress = isIP(item.split("/", 1)[0] ?? "") !== 0;
     const named = isAddress ? undefined : parseName(item);
+    const [form] = named === undefined ? [] : (formsOf(named.name) ?? []);
     if (named === undefined) ranges.push(item);
-    else if (isIP(named.name) !== 0 && named.port === undefined) ranges.push(named.name);
-    else names.push(named);
+    else if (form === undefined) names.push(named);
+    else if (named.port === undefined) ranges.push(form);
+    else endpoints.add(`${form} ${named.port}`);
   }
-  return { names, ranges: ranges.length === 0 ? undefined : new Ranges(ranges) };
+  return { names, ranges: ranges.length === 0 ? undefined : new Ranges(ranges), endpoints };
 }
 
 /** Reads `PRIVATE_NETWORKS`. Throws an Error that names the first item that is neither an address nor a range. */

@@ -58,9 +58,15 @@ for (const spelling of PUBLIC_SPELLINGS)
 
 test("what is no address is refused, and a zone changes nothing", () => {
   for (const address of ["", "localhost", "1.2.3", "fe80::1%eth0", "::ffff:127.0.0.1", "x%::1"])
-    assert.notEqual(decideAddress(address, NONE), true, address);
-  assert.equal(decideAddress("2606:4700::1111", NONE), true);
-  assert.equal(decideAddress("::ffff:1.1.1.1", NONE), true);
+    assert.notEqual(decideAddress(address, 443, NONE), true, address);
+  assert.equal(decideAddress("2606:4700::1111", 443, NONE), true);
+  assert.equal(decideAddress("::ffff:1.1.1.1", 443, NONE), true);
+});
+
+test("an IPv4 address that a translator would read out of IPv6 (SIIT) is judged as well", () => {
+  assert.equal(isAllowed("::ffff:0:7f00:1", NONE), false);
+  assert.equal(isAllowed("::ffff:0:a9fe:a9fe", OPEN), false);
+  assert.equal(isAllowed("::ffff:0:101:101", NONE), true);
 });
 
 test("one address of several that may not be reached refuses the host", () => {
@@ -133,6 +139,30 @@ test("a range allows and denies names by the addresses they have", () => {
   assert.equal(decide(denied, "1.1.1.1", "9.9.9.9"), false);
   assert.equal(decide(rulesWith({ networks: "10.0.0.0/8" }), "10.1.2.3"), true);
   assert.equal(decide(rulesWith({ networks: "10.0.0.0/8" }), "192.168.1.1"), false);
+});
+
+test("an address with a port allows and denies whatever name or spelling leads to it there", () => {
+  const lists = ["10.0.0.5:6379", "[::ffff:10.0.0.5]:6379"];
+  const ways = [
+    ["redis.example.com", "10.0.0.5"],
+    ["redis.example.com", "::ffff:10.0.0.5"],
+    ["[::ffff:a00:5]", "::ffff:a00:5"],
+    ["64:ff9b::a00:5", "64:ff9b::a00:5"],
+  ] as const;
+  for (const list of lists)
+    for (const [host, address] of ways) {
+      const decide = (rules: EgressRules, port: number) =>
+        decideConnection(host, port, [address], { ...rules, privateNetworks: "all" }) === true;
+      assert.equal(decide(rulesWith({ denied: list }), 6379), false, `${list}, ${host}`);
+      assert.equal(decide(rulesWith({ denied: list }), 6380), true, `${list}, ${host}`);
+      assert.equal(decide(rulesWith({ allowed: list }), 6379), true, `${list}, ${host}`);
+      assert.equal(decide(rulesWith({ allowed: list }), 6380), false, `${list}, ${host}`);
+    }
+  assert.equal(
+    decideHost("redis.example.com", 6379, rulesWith({ allowed: "10.0.0.5:6379" })),
+    true,
+    "it is not known yet",
+  );
 });
 
 test("lists with something in them that is no host are refused, and it is named", () => {

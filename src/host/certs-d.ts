@@ -3,7 +3,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { SecureContextOptions } from "node:tls";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { stampOfFolder, Watched } from "./watched-file.ts";
 
 /** A client certificate, perhaps with its chain, and its key; PEM. */
@@ -109,7 +109,13 @@ function checkPair(certName: string, keyName: string, pair: Pair): Pair {
     throw new Error(`${keyName} is not a private key in PEM, without a passphrase`);
   }
   if (!fits) throw new Error(`${keyName} is not the key of ${certName}`);
-  return pair;
+  try {
+    // A pair may fit and be too weak to be shown to anybody.
+    createSecureContext(pair);
+    return pair;
+  } catch (error) {
+    throw new Error(`${certName} and ${keyName} cannot be used (${codeIn(error)})`);
+  }
 }
 
 const codeIn = (error: unknown): string =>

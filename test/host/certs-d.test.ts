@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { inspect } from "node:util";
 import { CertsDir, faultsInCertsDir, readHostCertificates } from "../../src/host/certs-d.ts";
+import { issue } from "../support/certificates.ts";
 import { makeCertificates } from "../support/tls-files.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "transship-certs-d-"));
@@ -22,6 +24,13 @@ const {
   clientKey: "",
   key: "",
 };
+
+/** What OpenSSL reads and takes for a pair, and then refuses to show to anybody. */
+function weakPair(): Readonly<Record<string, string>> {
+  const keys = generateKeyPairSync("rsa", { modulusLength: 1024 });
+  const key = keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return { "a.cert": issue({}, issue({ authority: true }), keys).pem, "a.key": key };
+}
 
 let folders = 0;
 async function folderWith(
@@ -94,6 +103,7 @@ test(
       [{ "a.cert": "m4rk3d", "a.key": clientKey }, /^a\.cert is not a certificate in PEM$/],
       [{ "a.cert": clientCert, "a.key": "m4rk3d" }, /^a\.key is not a private key in PEM/],
       [{ "a.cert": clientCert, "a.key": otherKey }, /^a\.key is not the key of a\.cert$/],
+      [weakPair(), /^a\.cert and a\.key cannot be used \(ERR_SSL_EE_KEY_TOO_SMALL\)$/],
     ];
     for (const [files, message] of rows) {
       const folder = await folderWith(files);

@@ -68,6 +68,15 @@ test("authorities that are none are an error", async (t) => {
   await assert.rejects(source.getManifest(undefined, never), { code: "tls_failed" });
 });
 
+test("what is wrong with a way there is told by who asks, not by who makes it ready", async (t) => {
+  const access = { registries: registriesFor(t), tlsVerify: true, caCertificates: "nonsense" };
+  await using destination = await openDestination("127.0.0.1:1/a:v1", access);
+  destination.approach?.(1, never);
+  // A rejection that nobody handles, which would end a worker, fails a test.
+  await new Promise((resolve) => setImmediate(resolve));
+  await assert.rejects(destination.findManifest(undefined, never), { code: "tls_failed" });
+});
+
 test("plain HTTP is used where certificates do not matter, and never where they do", async (t) => {
   await using registry = await startRegistry();
   registry.put("a", "v1", image);

@@ -65,7 +65,7 @@ export class RegistryClient {
   /** Has so many connections ready for requests that come next; what fails is theirs to tell. */
   approach(count: number, signal: AbortSignal): void {
     const ready = (url: URL) => this.#connections(url).ready(url, count);
-    this.#resolve("/", signal).then(ready, () => {});
+    void Promise.allSettled([this.#resolve("/", signal).then(ready)]);
   }
 
   /**

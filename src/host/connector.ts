@@ -84,7 +84,11 @@ export function dialler(
           sessions.set(name, session);
         })
       : net.connect(where);
-    const reached = () => check([socket.remoteAddress ?? ""]);
+    const reached = () => {
+      // There is none where the other side has broken off already: that is no address that is forbidden.
+      if (socket.remoteAddress === undefined) throw new errors.SocketError("other side closed");
+      check([socket.remoteAddress]);
+    };
     await opened(socket, { ready: isTls ? "secureConnect" : "connect", reached }, options, signal);
     return socket;
   };

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer as createHttp } from "node:http";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
+import { createServer as createTls } from "node:tls";
 import { Agent, request } from "undici";
 import { CopyError } from "../../src/errors.ts";
-import { guardedConnector, type Resolve } from "../../src/host/connector.ts";
+import { dialler, guardedConnector, type Resolve } from "../../src/host/connector.ts";
 import { parseHosts, parseNetworks, type EgressRules } from "../../src/host/egress.ts";
+import { issue } from "../support/certificates.ts";
 import { NEVER_REACHED, PRIVATE_SPELLINGS } from "../support/spellings.ts";
 
 const rules = (networks = "", allowed?: string): EgressRules => ({
@@ -106,6 +108,30 @@ test("a name that is not known fails as the resolver says, and says nothing of r
   await assert.rejects(ask(agent, "nowhere.invalid", 443), (error: NodeJS.ErrnoException) =>
     ["ENOTFOUND", "EAI_AGAIN"].includes(error.code ?? ""),
   );
+});
+
+test("a host that breaks off as soon as the connection is there has broken off, and is not forbidden", async (t) => {
+  const { pem, privateKey } = issue({ subject: "a server", hostname: "a.test" });
+  const key = privateKey.export({ type: "pkcs8", format: "pem" });
+  const server = createTls({ cert: pem, key });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  // All that the handshake needs of the server has come when the reset does.
+  const front = createServer((near) => {
+    const far = connect(port, "127.0.0.1").on("error", () => {});
+    near.on("error", () => {}).pipe(far);
+    far.once("data", (flight) => {
+      near.write(flight);
+      near.resetAndDestroy();
+      far.destroy();
+    });
+  });
+  await once(front.listen(0, "127.0.0.1"), "listening");
+  t.after(() => (server.close(), front.close()));
+  const target = { protocol: "https:", hostname: "127.0.0.1" } as const;
+  const dial = dialler(rules("127.0.0.1"), { timeout: 5000, rejectUnauthorized: false });
+  const dialled = dial({ ...target, port: String((front.address() as AddressInfo).port) });
+  await assert.rejects(dialled, { code: "UND_ERR_SOCKET" });
 });
 
 test("several addresses are tried as Node does it", async (t) => {

@@ -163,7 +163,7 @@ export const Options = Type.Object(
         type: "string",
         default: DEFAULTS.ifTagExists,
         description:
-          "What a tag that exists at the destination means: it is moved, the job fails with `tag_exists`, or the job succeeds and has written nothing.",
+          "What a tag that exists at the destination means: it is moved, the job fails with `tag_exists`, or the job succeeds and has written nothing. Where it cannot be found out whether it exists, the last two fail with `destination_unauthorized`.",
       }),
     ),
     referrers: Type.Optional(

@@ -28,7 +28,7 @@ export async function copyImage(
   const { source, destination } = ends;
   const { signal } = control;
   checkReferrers(options.referrers, destination);
-  const present = presentAt(destination);
+  const present = presentAt(destination, options);
   // Both ends at the same time, where both are sure to be asked.
   if (options.ifTagExists !== "overwrite" || options.optimizeDestinationImageAlreadyExists)
     present(signal).catch(() => {});
@@ -67,10 +67,14 @@ export async function copyImage(
   };
 }
 
-/** What the destination reference names now; one answer for all who ask. */
-export function presentAt(destination: CopyEnds["destination"]): Copy["present"] {
+/** What the destination reference names now; one answer for all who ask. Where a tag may have to stay as it is, the answer is sure. */
+export function presentAt(
+  destination: CopyEnds["destination"],
+  { ifTagExists }: Pick<CopyOptions, "ifTagExists">,
+): Copy["present"] {
+  const certainty = ifTagExists === "overwrite" ? "likely" : "sure";
   let answer: ReturnType<Copy["present"]> | undefined;
-  return (signal) => (answer ??= destination.findManifest(undefined, signal));
+  return (signal) => (answer ??= destination.findManifest(undefined, signal, certainty));
 }
 
 /** What the images of a copy share. */

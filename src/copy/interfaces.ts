@@ -86,6 +86,9 @@ export interface DestinationTraits {
   readonly checksManifests: boolean;
 }
 
+/** Of what is found: `likely` is good enough for whoever would only save work by it. */
+export type Certainty = "likely" | "sure";
+
 /** Opening one writes nothing; the first put does. What was put is an image only after `commit`. */
 export interface Destination extends AsyncDisposable, Remote {
   /** The reference, for messages. */
@@ -97,10 +100,14 @@ export interface Destination extends AsyncDisposable, Remote {
   readonly dockerReference?: DockerReference;
   /** Set where blobs can be mounted from other repositories of the same registry. */
   readonly location?: Location;
-  /** What the reference names now, or whether an instance is here; undefined where there is nothing. Writes nothing. */
+  /**
+   * What the reference names now, or whether an instance is here; undefined where there is nothing. Writes nothing. What may not be looked
+   * at most likely is not there; who must be `sure` is thrown `destination_unauthorized` where nobody says.
+   */
   findManifest(
     instance: Digest | undefined,
     signal: AbortSignal,
+    certainty?: Certainty,
   ): Promise<FoundManifest | undefined>;
   /**
    * True: nothing was there when it was first asked, so that blobs need not be looked for one by one. False where that is not sure.

@@ -53,7 +53,7 @@ export async function planCopy(
   const { signal } = control;
   const top = await ends.source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
-  const asked = presentAt(ends.destination);
+  const asked = presentAt(ends.destination, options);
   const present = await asked(signal);
   const about = {
     source: { digest: sourceDigest, mediaType: top.mediaType },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Certainty } from "../../src/copy/interfaces.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf, type Digest } from "../../src/image/digest.ts";
 import { OCI_INDEX, OCI_MANIFEST, SCHEMA2 } from "../../src/image/media-types.ts";
@@ -226,6 +227,26 @@ for (const [ifTagExists, same, outcome] of [
     assert.equal(destination.log.length === 0, outcome === "skipped");
   });
 }
+
+for (const [ifTagExists, expected] of [
+  ["overwrite", "likely"],
+  ["fail", "sure"],
+  ["skip", "sure"],
+] as const)
+  test(`with ifTagExists ${ifTagExists} it is ${expected} enough to know what the tag names`, async () => {
+    const asked: unknown[] = [];
+    const destination = new (class extends MemoryDestination {
+      override findManifest(instance: Digest | undefined, _?: AbortSignal, certainty?: Certainty) {
+        if (instance === undefined) asked.push(certainty);
+        return super.findManifest(instance);
+      }
+    })();
+    await copy(new MemorySource(makeImage()), destination, {
+      ifTagExists,
+      optimizeDestinationImageAlreadyExists: true,
+    });
+    assert.deepEqual(asked, [expected]);
+  });
 
 test("a digested destination takes the image it names, and refuses others before anything is written", async () => {
   const image = makeImage();

@@ -1,6 +1,7 @@
 import type { Location } from "../../copy/blob-info-cache.ts";
 import type {
   BlobStream,
+  Certainty,
   Destination,
   DestinationTraits,
   FoundManifest,
@@ -10,10 +11,9 @@ import type {
 import { CopyError } from "../../errors.ts";
 import type { Descriptor, NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, parseDigest, type Digest } from "../../image/digest.ts";
-import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
+import { manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
 import {
   DOCKER_LIST,
-  MANIFEST_TYPES,
   OCI_INDEX,
   OCI_MANIFEST,
   SCHEMA1,
@@ -23,13 +23,13 @@ import {
 import { formatReference } from "../../image/reference.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
-import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
+import { headerOf, type Reply } from "./answer.ts";
 import { withCredentials } from "./auth/credentials.ts";
-import { isAbsent, isUnknown, mayBeTagged } from "./failure-class.ts";
+import { isUnknown, mayBeTagged } from "./failure-class.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
+import { findManifest } from "./manifest-lookup.ts";
 import { accessByName } from "./mirrors.ts";
 import { ReferrerWriter } from "./referrer-writer.ts";
-import { servedType } from "./served-type.ts";
 import { Uploads, waysIn } from "./upload/uploads.ts";
 
 /** Semantics 7.0, row `docker`. */
@@ -92,27 +92,14 @@ class DockerDestination implements Destination {
     });
   }
 
-  async findManifest(
+  findManifest(
     instance: Digest | undefined,
     signal: AbortSignal,
+    certainty: Certainty = "likely",
   ): Promise<FoundManifest | undefined> {
-    const out: Outgoing = {
-      method: "HEAD",
-      to: this.#path("manifests", instance ?? this.#ref),
-      headers: { accept: MANIFEST_TYPES.join(", ") },
-      scopes: this.#scopes,
-      phase: "manifest",
-    };
-    const reply = await this.#client.send(out, signal);
-    if (isUnknown(reply.status)) return undefined;
-    if (reply.status !== 200) throw this.#client.refusal(reply, out);
-    const digest = instance ?? parseDigest(headerOf(reply.headers, "docker-content-digest"));
-    if (digest !== undefined) return { digest, mediaType: mediaTypeOf(reply) };
-    const whole = await this.#client.send({ ...out, method: "GET" }, signal, MANIFEST_LIMIT);
-    if (isAbsent(whole.status) || !whole.whole) return undefined;
-    if (whole.status !== 200) throw this.#client.refusal(whole, out);
-    const mediaType = servedType(whole);
-    return { digest: manifestDigest({ bytes: whole.body, mediaType }), mediaType };
+    const { repository } = this.#reference;
+    const at = { client: this.#client, repository, scopes: this.#scopes };
+    return findManifest({ ...at, ref: instance ?? this.#ref }, certainty, signal);
   }
 
   /** A repository of which the registry knows nothing; asked once, and no more once something was there. Where it fails, it is not empty. */

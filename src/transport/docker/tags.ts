@@ -26,15 +26,24 @@ export async function listDockerTags(
   const name = { registry, repository };
   const known = await withCredentials(accessByName(access, name), name);
   const client = new RegistryClient(registry, known);
+  return readTags(client, { repository, scopes: [`repository:${repository}:pull`] }, signal);
+}
+
+/** The same of a repository whose registry is a client's already. Throws what that side's refusals are, else as above. */
+export async function readTags(
+  client: RegistryClient,
+  { repository, scopes }: { readonly repository: string; readonly scopes: readonly string[] },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const first: Outgoing = {
     method: "GET",
     to: `/v2/${repository}/tags/list`,
     headers: { accept: "application/json" },
-    scopes: [`repository:${repository}:pull`],
+    scopes,
     phase: "tags",
   };
   const broken = (why: string): CopyError =>
-    new CopyError("registry_unavailable", `${registry} ${why}`, client.blame(first));
+    new CopyError("registry_unavailable", `${client.registry} ${why}`, client.blame(first));
   const tags: string[] = [];
   let out = first;
   for (let page = 1; page <= PAGES; page++) {

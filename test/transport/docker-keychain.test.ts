@@ -1,18 +1,19 @@
 // Whose credentials a request carries: the client's, the operator's, nobody's.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { parseDockerReference } from "../../src/image/reference/docker.ts";
 import type { AccessContext } from "../../src/transport/access.ts";
-import { Registries } from "../../src/transport/docker/registries.ts";
+import { Registries, type RegistryFiles } from "../../src/transport/docker/registries.ts";
 import { listDockerTags } from "../../src/transport/docker/tags.ts";
+import { issue } from "../support/certificates.ts";
 import { LOOPBACK_TOO } from "../support/egress.ts";
 import { makeImage } from "../support/images.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
-import { never, openDestination, openSource, putImage } from "./docker-setup.ts";
+import { never, openDestination, openSource, putImage, registriesFor } from "./docker-setup.ts";
 
 const operator = { username: "operator", password: "o" };
 const client = { username: "client", password: "c" };
@@ -77,4 +78,41 @@ test("a client's own credentials win, and a client can be nobody", async (t) => 
     await assert.rejects(source.getManifest(undefined, never), { code: "source_unauthorized" });
   }
   assert.deepEqual(users(registry), ["client"]);
+});
+
+test("who brings authorities is not lent credentials where certificates must be checked", async (t) => {
+  const { pem: ca, ...authority } = issue({ subject: "an authority of its own", authority: true });
+  const { pem: cert, privateKey } = issue({ hostname: "localhost" }, { pem: ca, ...authority });
+  const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  await using registry = await startRegistry({
+    tls: { cert, key },
+    auth: { kind: "basic", ...operator },
+  });
+  registry.put("team/app", "v1", image);
+  const host = registry.host.replace("127.0.0.1", "localhost");
+  const dir = await mkdtemp(join(tmpdir(), "transship-keychain-"));
+  t.after(() => rm(dir, { recursive: true }));
+  const auth = Buffer.from(`${operator.username}:${operator.password}`).toString("base64");
+  await writeFile(join(dir, "auth.json"), JSON.stringify({ auths: { [host]: { auth } } }));
+  await mkdir(join(dir, "certs.d", host), { recursive: true });
+  const keychain = { path: join(dir, "auth.json"), env: {} };
+  const read = async (access: object, files: RegistryFiles) => {
+    const registries = registriesFor(t, {}, {}, { keychain, ...files });
+    const text = `${host}/team/app:v1`;
+    await using source = await openSource(text, { registries, tlsVerify: true, ...access });
+    await source.getManifest(undefined, never);
+  };
+  const [brings, mustVerify] = [{ caCertificates: ca }, { mustVerify: true }];
+  await assert.rejects(read(brings, mustVerify), {
+    code: "invalid_request",
+    message: /^the source's `caCertificates` .* CERTS_DIR/,
+  });
+  assert.deepEqual(registry.requests, [], "nobody was shown anything");
+  await assert.rejects(read({ ...brings, anonymous: true }, mustVerify), {
+    code: "source_unauthorized",
+  });
+  await read({ ...brings, credentials: operator }, mustVerify);
+  await read(brings, {});
+  await writeFile(join(dir, "certs.d", host, "ca.crt"), ca);
+  await read({}, { ...mustVerify, certsDir: join(dir, "certs.d") });
 });

@@ -1,6 +1,7 @@
 // An auth file: containers' auth.json (containers-auth.json(5)) or docker's config.json, which differ in what they are called. No I/O.
 
 import { isObject } from "../image/json.ts";
+import { lowerHost } from "../image/reference/docker.ts";
 
 /** What a registry is shown. */
 export type Login =
@@ -8,7 +9,7 @@ export type Login =
   | { readonly identityToken: string };
 
 export interface AuthFile {
-  /** By `host[:port][/path]`, or by the URLs that old dockers wrote; undefined: there is an entry, with nothing in it. */
+  /** By `host[:port][/path]`, the host in lower case as references have it, or by the URLs that old dockers wrote; undefined: there is an entry, with nothing in it. */
   readonly logins: ReadonlyMap<string, Login | undefined>;
   /** Names of helper programs by `host[:port]`. */
   readonly helpers: ReadonlyMap<string, string>;
@@ -33,10 +34,10 @@ export function parseAuthFile(text: string): AuthFile {
   const auths = sectionOf(document, "auths");
   if (auths.length > LOGINS) throw new Error(`it has more than ${LOGINS} entries`);
   return {
-    logins: new Map(auths.map(([key, entry]) => [key, loginIn(key, entry)])),
+    logins: new Map(auths.map(([key, entry]) => [lowerHost(key), loginIn(key, entry)])),
     helpers: new Map(
       sectionOf(document, "credHelpers").map(([key, name]) => [
-        key,
+        lowerHost(key),
         helperIn(`credHelpers["${key}"]`, name),
       ]),
     ),

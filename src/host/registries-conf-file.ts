@@ -1,6 +1,6 @@
 // One file of registries.conf: its TOML, its rules, and what is wrong with it (semantics 8.4). No I/O.
 
-import { isRegistryHost, parseDockerName } from "../image/reference/docker.ts";
+import { isRegistryHost, lowerHost, parseDockerName } from "../image/reference/docker.ts";
 import {
   PULL_FROM_MIRROR,
   type Mirror,
@@ -54,7 +54,7 @@ function fromVersion1(
   const plain = (list: readonly string[]) => list.map((entry) => document.location(entry));
   const names = new Set([...plain(blocked), ...plain(insecure)]);
   const registries = [...names].map((name) => ({
-    prefix: name,
+    prefix: lowerHost(name),
     location: name,
     insecure: plain(insecure).includes(name),
     blocked: plain(blocked).includes(name),
@@ -91,7 +91,7 @@ function fromVersion2(document: Table): RegistriesConf {
 
 function registryOf(table: Table): RegistryTable {
   const location = table.location(table.string("location") ?? "");
-  const prefix = table.location(table.string("prefix") ?? "") || location;
+  const prefix = lowerHost(table.location(table.string("prefix") ?? "") || location);
   if (prefix === "") table.fault("it has neither `location` nor `prefix`");
   else if (location === "" && !prefix.startsWith("*."))
     table.fault("`location` may be left out only where `prefix` is `*.domain`");

@@ -2,7 +2,7 @@
 // (containers-registries.conf(5), semantics 8.4). Values and pure functions; registries-conf-file.ts makes the values.
 
 import { CopyError } from "../errors.ts";
-import { parseDockerName, type DockerName } from "../image/reference/docker.ts";
+import { lowerHost, parseDockerName, type DockerName } from "../image/reference/docker.ts";
 
 /** Which references a mirror serves. */
 export const PULL_FROM_MIRROR = ["all", "digest-only", "tag-only"] as const;
@@ -17,7 +17,7 @@ export interface Mirror {
 
 /** A `[[registry]]` table. */
 export interface RegistryTable {
-  /** What names must begin with, or `*.domain`. */
+  /** What names must begin with, or `*.domain`; its host in lower case, as theirs. */
   readonly prefix: string;
   /** What stands in the prefix's place; "" with `*.domain` only: nothing does. */
   readonly location: string;
@@ -122,7 +122,7 @@ export function rewrite(reference: DockerName, prefix: string, location: string)
   const name = nameOf(reference);
   const matched = matchOf(name, prefix);
   if (matched === undefined) throw new Error(`${name} does not begin with ${prefix}`);
-  const text = location + name.slice(matched);
+  const text = lowerHost(location + name.slice(matched));
   const parsed = tryParse(text);
   if (parsed === undefined || nameOf(parsed) !== text)
     throw new CopyError(

@@ -1,6 +1,7 @@
 // policy.json (semantics 6.6): which images may be copied. What is not exactly right is refused as a whole.
 
 import { parseJson } from "../image/json.ts";
+import { lowerHost } from "../image/reference/docker.ts";
 import { below, DocumentFault, fieldsAt, objectAt } from "./fields.ts";
 import { parseRequirement, type PathRule, type Requirement } from "./requirements.ts";
 import { faultOfScope, scopesOf, type PolicySubject } from "./scopes.ts";
@@ -47,15 +48,21 @@ function parseScopes(
   paths: PathRule,
 ): ReadonlyMap<string, Requirements> {
   const pointer = below("/transports", transport);
-  return new Map(
-    Object.entries(objectAt(value, pointer)).map(([scope, requirements]) => {
-      const at = below(pointer, scope);
-      const fault = faultOfScope(transport, scope);
-      if (fault !== undefined) throw new DocumentFault(at, fault);
-      return [scope, parseRequirements(requirements, at, paths)];
-    }),
-  );
+  const parsed = new Map<string, Requirements>();
+  for (const [scope, requirements] of Object.entries(objectAt(value, pointer))) {
+    const at = below(pointer, scope);
+    const key = keyOf(transport, scope);
+    const isTwice = parsed.has(key) && "is there in another spelling of its host";
+    const fault = isTwice || faultOfScope(transport, scope);
+    if (fault) throw new DocumentFault(at, fault);
+    parsed.set(key, parseRequirements(requirements, at, paths));
+  }
+  return parsed;
 }
+
+/** As the names of images have it. */
+const keyOf = (transport: string, scope: string): string =>
+  transport === "docker" || transport === "docker-daemon" ? lowerHost(scope) : scope;
 
 function parseRequirements(value: unknown, pointer: string, paths: PathRule): Requirements {
   if (!Array.isArray(value)) throw new DocumentFault(pointer, "is not a list of requirements");

@@ -10,7 +10,7 @@ const login = (username: string, password = "p") => ({ login: { username, passwo
 const FILE = {
   auths: {
     "a.example": auth("host:p"),
-    "a.example/team": auth("team:p"),
+    "A.Example/team": auth("team:p"),
     "a.example/team/app": auth("app:p"),
     "a.example/empty": {},
     "a.example:5000": auth("port:p"),
@@ -26,7 +26,7 @@ const FILE = {
     "both.example": { ...auth("a:p"), identitytoken: "refresh" },
     "helped.example": auth("ignored:p"),
   },
-  credHelpers: { "helped.example": "one" },
+  credHelpers: { "Helped.example": "one" },
 };
 
 for (const [registry, repository, expected] of [

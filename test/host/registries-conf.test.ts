@@ -242,6 +242,16 @@ test("a blocked registry is not read from, but from its mirrors, unless those ar
   assert.deepEqual(sources("moved.com/a"), [["bad.com", "moved.com"]]);
 });
 
+test("a host is the same in any case, so that no capital dodges a table", () => {
+  const place = (text: string) =>
+    placeOf(conf(BLOCKED.replace("never.com", "Never.com")), name(text));
+  for (const text of ["never.com/a", "NEVER.com/a", "Never.Com:5000/a"])
+    assert.equal(place(text).blockedBy, "never.com", text);
+  const moved = conf('[[registry]]\nprefix = "*.Old.example"\nlocation = "New.example/old"');
+  const [{ reference } = assert.fail()] = pullSourcesOf(moved, name("A.old.Example/a:V1"));
+  assert.equal(formatDockerName(reference), "new.example/old/a:V1");
+});
+
 test("a place that is contacted by its own name is blocked or insecure by the table of that name", () => {
   const place = (text: string) => placeOf(conf(BLOCKED), name(text));
   assert.deepEqual(place("never.com/a"), { insecure: false, blockedBy: "never.com" });

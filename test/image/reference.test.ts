@@ -52,8 +52,14 @@ const good: readonly (readonly [string, object])[] = [
   ],
   [
     "docker://UPPER.example.com/app",
-    { registry: "UPPER.example.com", repository: "app", tag: "latest" },
+    { registry: "upper.example.com", repository: "app", tag: "latest" },
   ],
+  ["docker://LocalHost/app", { registry: "localhost", repository: "app", tag: "latest" }],
+  [
+    "docker://INDEX.docker.io/app",
+    { registry: "docker.io", repository: "library/app", tag: "latest" },
+  ],
+  ["docker://Upper/app", { registry: "Upper", repository: "app", tag: "latest" }],
   ["oci:layout", { path: "layout" }],
   ["oci:some/layout:1.0", { path: "some/layout", name: "1.0" }],
   [

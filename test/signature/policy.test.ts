@@ -178,8 +178,24 @@ for (const [what, text, message] of TEXTS)
     assert.throws(() => parsePolicyFile(Buffer.from(text)), message);
   });
 
-test("scopes of transports that are not known, and spellings of scopes, are taken as they are", () => {
-  const text =
-    '{"default":[{"type":"reject"}],"transports":{"none":{"x":[{"type":"reject"}]},"docker":{"A.example":[{"type":"reject"}],"a.example":[{"type":"reject"}]}}}';
-  assert.equal(parsePolicyFile(Buffer.from(text)).transports.get("docker")?.size, 2);
+const scopesIn = (transport: string, ...scopes: readonly string[]) =>
+  parsePolicy(
+    {
+      default: accept,
+      transports: { [transport]: Object.fromEntries(scopes.map((scope) => [scope, accept])) },
+    },
+    "files",
+  ).transports.get(transport);
+
+test("scopes of transports that are not known are taken as they are, spellings included", () => {
+  assert.equal(scopesIn("none", "X.example", "x.example")?.size, 2);
+});
+
+test("a host is the same in any case, and must not be there twice", () => {
+  const scopes = scopesIn("docker", "A.example", "*.B.Example", "a.example/app:V1");
+  assert.deepEqual([...(scopes?.keys() ?? [])], ["a.example", "*.b.example", "a.example/app:V1"]);
+  assert.throws(() => scopesIn("docker", "a.example", "A.example"), {
+    pointer: "/transports/docker/A.example",
+    message: /another spelling/,
+  });
 });

@@ -6,7 +6,7 @@ import { invalid } from "./invalid.ts";
 
 /** The name of an image in docker's words. */
 export interface DockerName {
-  /** `host[:port]` as it was meant: `docker.io` where none was given. */
+  /** `host[:port]` as it was meant: `docker.io` where none was given; in lower case. */
   readonly registry: string;
   /** The path below the registry, such as `library/busybox`. */
   readonly repository: string;
@@ -73,7 +73,8 @@ function splitName(name: string, whole: string): { registry: string; repository:
       first.includes(":") ||
       first === "localhost" ||
       first !== first.toLowerCase());
-  const registry = isRegistry ? (first === "index.docker.io" ? "docker.io" : first) : "docker.io";
+  const host = isRegistry ? lowerHost(first) : "docker.io";
+  const registry = host === "index.docker.io" ? "docker.io" : host;
   const path = isRegistry ? name.slice(slash + 1) : name;
   if (!isRegistryHost(registry))
     throw invalid(
@@ -98,6 +99,16 @@ function splitName(name: string, whole: string): { registry: string; repository:
     return { registry, repository: `library/${path}` };
   }
   return { registry, repository: path };
+}
+
+/**
+ * The same with its host, what is before the first slash, in lower case: the one spelling by which hosts are compared (RFC 4343), so that no
+ * rule of an operator's for one is dodged by another. What only its capitals tell from a repository (`Host/app`) keeps them.
+ */
+export function lowerHost(name: string): string {
+  const [host = ""] = name.split("/", 1);
+  const lower = host.toLowerCase();
+  return /[.:]/.test(host) || lower === "localhost" ? lower + name.slice(host.length) : name;
 }
 
 const isDigit = (c: number): boolean => c >= 48 && c <= 57;

@@ -45,7 +45,7 @@ const TABLE: readonly (readonly [string, Place, Code | "copied", RegExp | undefi
     "the tag is listed",
     { quirks: PUSH_ONLY, tags: ["v1"] },
     "destination_unauthorized",
-    /the tag `v1` exists, .*; use a credential that may pull/,
+    /the tag `v1` exists, .*: use a credential that may pull/,
   ],
   [
     "the tags may not be listed",

@@ -136,6 +136,28 @@ test("a list under the fallback tag that cannot be read is left alone", async (t
   assert.equal(registry.manifest("a", TAG), undefined);
 });
 
+test("a list under the fallback tag that may not be looked at is left alone", async (t) => {
+  await using registry = await startRegistry({ quirks: ["no-referrers", "push-only"] });
+  const earlier = makeArtifact(image, { seed: "earlier" });
+  registry.put("a", earlier.digest, earlier);
+  const { bytes, mediaType } = earlier.manifest;
+  const old = indexOf({ mediaType, digest: earlier.digest, size: bytes.length });
+  registry.content.putManifest("a", TAG, old);
+  await using destination = await open(t, registry);
+  await assert.rejects(attach(destination, makeArtifact(image)), {
+    code: "destination_unauthorized",
+    message: new RegExp(`the tag \`${TAG}\` exists, .*a credential that may pull`),
+  });
+  assert.deepEqual(registry.manifest("a", TAG)?.bytes, old.bytes);
+});
+
+test("where what is not there is hidden, a list is begun", async (t) => {
+  await using registry = await startRegistry({ quirks: ["no-referrers", "hides-missing"] });
+  await using destination = await open(t, registry);
+  await attach(destination, makeArtifact(image));
+  assert.equal(listed(registry).length, 1);
+});
+
 /** Lets an outsider put an index under the fallback tag right after one of ours was put there. */
 function overwrite(registry: TestRegistry, outsider: RawManifest, times: number): void {
   const put = registry.content.putManifest.bind(registry.content);

@@ -6,7 +6,7 @@ import { CopyError } from "../../errors.ts";
 import { parseDigest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
-import { headerOf, mediaTypeOf } from "./answer.ts";
+import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
 import { isAbsent, isUnknown } from "./failure-class.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { servedType } from "./served-type.ts";
@@ -40,18 +40,27 @@ export async function findManifest(
     phase: "manifest",
   };
   const reply = await client.send(out, signal);
-  const named = parseDigest(ref);
-  if (isAbsent(reply.status)) return undefined;
-  if (isUnknown(reply.status)) {
-    // What a digest names is never overwritten.
-    if (certainty === "sure" && named === undefined)
-      await checkUnlisted(lookup, client.refusal(reply, out), signal);
-    return undefined;
-  }
+  if (await isNothing(reply, lookup, certainty, signal)) return undefined;
   if (reply.status !== 200) throw client.refusal(reply, out);
-  const digest = named ?? parseDigest(headerOf(reply.headers, "docker-content-digest"));
+  const digest = parseDigest(ref) ?? parseDigest(headerOf(reply.headers, "docker-content-digest"));
   if (digest !== undefined) return { digest, mediaType: mediaTypeOf(reply) };
   return readWhole(client, { ...out, method: "GET" }, certainty, signal);
+}
+
+/** Whether an answer to the request for a manifest says that there is none. Throws as findManifest. */
+export async function isNothing(
+  reply: Reply,
+  lookup: Lookup,
+  certainty: Certainty,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!isUnknown(reply.status)) return false;
+  // What a digest names is never overwritten.
+  if (isAbsent(reply.status) || certainty === "likely" || parseDigest(lookup.ref) !== undefined)
+    return true;
+  const { client, scopes } = lookup;
+  await checkUnlisted(lookup, client.refusal(reply, { phase: "manifest", scopes }), signal);
+  return true;
 }
 
 /** Where the registry does not say the digest. */
@@ -80,25 +89,26 @@ async function checkUnlisted(
   signal: AbortSignal,
 ): Promise<void> {
   const isThere = await isListed(lookup, signal);
-  if (isThere === false) return;
+  if (isThere === "no") return;
   const tag = `the tag \`${lookup.ref}\``;
-  throw refused.because(
-    isThere === true
-      ? `${tag} exists, but what it names could not be found out; use a credential that may pull there`
-      : `whether ${tag} exists could not be found out: use a credential that may pull there, or \`ifTagExists: overwrite\``,
-  );
+  const what =
+    isThere === "yes"
+      ? `${tag} exists, but what it names could not be found out`
+      : `whether ${tag} exists could not be found out`;
+  throw refused.because(`${what}: use a credential that may pull there`);
 }
 
-/** Undefined: the list may not be seen either. */
+/** `unknown`: the list may not be seen either. */
 async function isListed(
   { client, repository, scopes, ref }: Lookup,
   signal: AbortSignal,
-): Promise<boolean | undefined> {
+): Promise<"yes" | "no" | "unknown"> {
   try {
-    return (await readTags(client, { repository, scopes }, signal)).includes(ref);
+    const tags = await readTags(client, { repository, scopes }, signal);
+    return tags.includes(ref) ? "yes" : "no";
   } catch (error) {
     const status = error instanceof CopyError ? error.context.upstream?.status : undefined;
     if (!(error instanceof CopyError) || error.retryable || status === undefined) throw error;
-    return isAbsent(status) ? false : undefined;
+    return isAbsent(status) ? "no" : "unknown";
   }
 }

@@ -90,7 +90,7 @@ export class ReferrerWriter {
     const { client, repository, exclusive, put } = this.#parts;
     await exclusive(`referrers:${client.registry}/${repository}:${tag}`).run(async (held) => {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const present = await this.#referrers.getTagged(tag, subject, held);
+        const present = await this.#referrers.getTagged(tag, subject, held, "sure");
         const changed = await change(present, held);
         if (changed === undefined) return;
         await put(changed, tag, held);

@@ -1,7 +1,7 @@
 // What refers to a manifest of a repository: by its subject, which the registry lists, or an index under a tag where it does not
 // (distribution-spec, "Listing Referrers", "Referrers Tag Schema"); and by cosign's tags.
 
-import type { Referrer } from "../../copy/interfaces.ts";
+import type { Certainty, Referrer } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import { algorithmOf, digestOf, type Digest } from "../../image/digest.ts";
 import { parseList } from "../../image/manifest/list.ts";
@@ -10,8 +10,8 @@ import { REFERRER_LIMITS } from "../../image/manifest/referrer.ts";
 import { MANIFEST_TYPES, OCI_INDEX } from "../../image/media-types.ts";
 import { cosignTags, fallbackTag } from "../referrer-tags.ts";
 import { mediaTypeOf, type Reply } from "./answer.ts";
-import { isUnknown } from "./failure-class.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
+import { isNothing } from "./manifest-lookup.ts";
 import { nextPage, PAGES } from "./pages.ts";
 
 /** Bytes of all pages of one list. */
@@ -63,19 +63,21 @@ export class Referrers {
 
   /**
    * What a tag names; undefined: nothing. GitLab's registry takes `sha256-<hex>` for the digest, and serves the subject itself: that
-   * is nothing, too.
+   * is nothing, too. Who would put another in its place has to be `sure`: as findManifest.
    */
   async getTagged(
     tag: string,
     subject: Digest,
     signal: AbortSignal,
+    certainty: Certainty = "likely",
   ): Promise<RawManifest | undefined> {
     const out = this.#outgoing(
       `/v2/${this.#repository}/manifests/${tag}`,
       MANIFEST_TYPES.join(", "),
     );
     const reply = await this.#client.send(out, signal, MANIFEST_LIMIT);
-    if (isUnknown(reply.status)) return undefined;
+    const at = { client: this.#client, repository: this.#repository, scopes: this.#scopes };
+    if (await isNothing(reply, { ...at, ref: tag }, certainty, signal)) return undefined;
     const bytes = this.#bodyOf(reply, out);
     if (digestOf(bytes, algorithmOf(subject)) === subject) return undefined;
     return { bytes, mediaType: mediaTypeOf(reply) };

@@ -15,7 +15,7 @@ const INTRODUCTION = `# What a copy does when something breaks
 Written by \`npm run faults\`: each request of a copy (the headings) meets each fault (the rows), once, three times, and for ever; as the first,
 the middle and the last request of its kind. Of each is shown what became of the copy: \`done\` with so many requests more than without
 the fault, or the code with which that attempt of the job ended, after so many requests that met the fault. Codes that may pass by themselves
-are tried again by the queue.
+are tried again by the queue, content that is wrong by one attempt more.
 
 In every cell, besides: the destination's tag names nothing, or an image of which every part is there and has its digest; where the
 copy failed, a second one succeeds; and no upload session is left but those whose beginning nobody has heard of, or whose end, or that the

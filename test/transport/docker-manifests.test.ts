@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { test, type TestContext } from "node:test";
 import { digestOf, type Algorithm, type Digest } from "../../src/image/digest.ts";
-import type { RawManifest } from "../../src/image/manifest/manifest.ts";
+import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
 import {
   DOCKER_LIST,
   MANIFEST_TYPES,
@@ -17,6 +17,7 @@ import {
 import { startHost } from "../support/host.ts";
 import { makeImage, makeList } from "../support/images.ts";
 import { startRegistry } from "../support/registry.ts";
+import { makeSchema1 } from "../support/schema1.ts";
 import { never, openDestination, openSource, registriesFor, streamOf } from "./docker-setup.ts";
 
 const docker = makeImage({ mediaTypes: "docker" });
@@ -172,25 +173,37 @@ test("a header that lies about the digest is not believed", async (t) => {
   });
 });
 
+/** To a registry that says it has stored what this digest names. */
+async function putAs(t: TestContext, manifest: RawManifest, digest: string): Promise<void> {
+  const answer: RequestListener = (request, response) =>
+    void request
+      .resume()
+      .on("end", () => response.writeHead(201, { "docker-content-digest": digest }).end());
+  const host = await startHost(t, { "/v2/a/manifests/v1": answer });
+  const registries = registriesFor(t);
+  await using destination = await openDestination(`${host.address}/a:v1`, { registries });
+  await destination.putManifest(manifest, undefined, never);
+}
+
 test("a registry that says it has stored something else is not believed to have the manifest", async (t) => {
-  const answer =
-    (digest: string): RequestListener =>
-    (request, response) =>
-      void request
-        .resume()
-        .on("end", () => response.writeHead(201, { "docker-content-digest": digest }).end());
-  const put = async (digest: string) => {
-    const host = await startHost(t, { "/v2/a/manifests/v1": answer(digest) });
-    await using destination = await openDestination(`${host.address}/a:v1`, {
-      registries: registriesFor(t),
-    });
-    await destination.putManifest(docker.manifest, undefined, never);
-  };
+  const put = (digest: string) => putAs(t, docker.manifest, digest);
   await assert.rejects(put(oci.digest), { code: "digest_mismatch" });
   await assert.rejects(put(digestOf(oci.manifest.bytes, "sha512")), { code: "digest_mismatch" });
   await put(docker.digest);
   await put(digestOf(docker.manifest.bytes, "sha512"));
   await put("no digest at all");
+});
+
+test("signed schema 1 may be called by all of its bytes, by who reads and by who stores it", async (t) => {
+  const { root } = makeSchema1({ seed: "s", signed: true, name: "a", tag: "v1" });
+  const [own, whole] = [manifestDigest(root), digestOf(root.bytes)];
+  assert.notEqual(own, whole);
+  for (const said of [own, whole, digestOf(root.bytes, "sha512")]) {
+    const headers = { "content-type": SCHEMA1_SIGNED, "docker-content-digest": said };
+    assert.deepEqual(await readFrom(t, root.bytes, headers), root, said);
+    await putAs(t, root, said);
+  }
+  await assert.rejects(putAs(t, root, oci.digest), { code: "digest_mismatch" });
 });
 
 test("a manifest is sent as the type that it has", async (t) => {

@@ -2,7 +2,7 @@
 // written as it was read, for its digest covers every one of them.
 
 import type { Descriptor, NamedBlob } from "../blob-info.ts";
-import { digestOf, type Algorithm, type Digest } from "../digest.ts";
+import { algorithmOf, digestOf, type Algorithm, type Digest } from "../digest.ts";
 import { isObject, parseJsonObject } from "../json.ts";
 import {
   DOCKER_CONFIG,
@@ -84,6 +84,17 @@ export function manifestDigest(manifest: RawManifest, algorithm: Algorithm = "sh
     isSchema1(normalizedMediaType(manifest.mediaType)) &&
     guessMediaType(manifest.bytes) === SCHEMA1_SIGNED;
   return digestOf(signed ? payloadOf(manifest.bytes) : manifest.bytes, algorithm);
+}
+
+/**
+ * Whether a registry may say this digest of a manifest. Signed schema 1 has two: its own, and that of all bytes, which registries say that know
+ * nothing of signatures (go-containerregistry's). Throws as manifestDigest.
+ */
+export function mayBeCalled(manifest: RawManifest, digest: Digest): boolean {
+  const algorithm = algorithmOf(digest);
+  return (
+    digest === manifestDigest(manifest, algorithm) || digest === digestOf(manifest.bytes, algorithm)
+  );
 }
 
 /** What a manifest is read as that was served with this type: signed schema 1 unless the type is known (semantics 3.1). */

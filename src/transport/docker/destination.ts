@@ -11,7 +11,7 @@ import type {
 import { CopyError } from "../../errors.ts";
 import type { Descriptor, NamedBlob } from "../../image/blob-info.ts";
 import { algorithmOf, parseDigest, type Digest } from "../../image/digest.ts";
-import { manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
+import { manifestDigest, mayBeCalled, type RawManifest } from "../../image/manifest/manifest.ts";
 import {
   DOCKER_LIST,
   OCI_INDEX,
@@ -186,11 +186,10 @@ class DockerDestination implements Destination {
     const reply = await this.#client.send(out, signal);
     if (reply.status < 200 || reply.status > 299) throw this.#client.refusal(reply, out);
     const stored = parseDigest(headerOf(reply.headers, "docker-content-digest"));
-    const sent = stored && manifestDigest(manifest, algorithmOf(stored));
-    if (stored !== sent)
+    if (stored !== undefined && !mayBeCalled(manifest, stored))
       throw new CopyError(
         "digest_mismatch",
-        `the registry has stored ${stored}, but was sent ${sent}`,
+        `the registry has stored ${stored}, but was sent ${manifestDigest(manifest, algorithmOf(stored))}`,
         this.#client.blame(out),
       );
     return reply;

@@ -3,8 +3,13 @@ import type { BlobStream, Referrer, Source } from "../../copy/interfaces.ts";
 import { CopyError } from "../../errors.ts";
 import type { PullSource } from "../../host/registries-conf.ts";
 import type { NamedBlob } from "../../image/blob-info.ts";
-import { algorithmOf, digestOf, parseDigest, type Digest } from "../../image/digest.ts";
-import { MANIFEST_LIMIT, manifestDigest, type RawManifest } from "../../image/manifest/manifest.ts";
+import { algorithmOf, parseDigest, type Digest } from "../../image/digest.ts";
+import {
+  MANIFEST_LIMIT,
+  manifestDigest,
+  mayBeCalled,
+  type RawManifest,
+} from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
 import { formatReference } from "../../image/reference.ts";
 import type { DockerName, DockerReference } from "../../image/reference/docker.ts";
@@ -100,15 +105,11 @@ class DockerSource implements Source {
   /**
    * What a tag names. The registry says which digest that is, and where the bytes have another one it is asked for that: they were damaged
    * on their way, or converted for us. Some say a digest that they do not have (kaniko#298, for which crane never looks at it): then the
-   * bytes are all there is. Signed schema 1 has two: its own, and that of all bytes, which registries say that know nothing of signatures
-   * (go-containerregistry's).
+   * bytes are all there is.
    */
   async #readTagged(tag: string, signal: AbortSignal): Promise<RawManifest> {
     const { manifest, said } = await this.#read(tag, undefined, signal);
-    if (said === undefined) return manifest;
-    const algorithm = algorithmOf(said);
-    const own = [manifestDigest(manifest, algorithm), digestOf(manifest.bytes, algorithm)];
-    if (own.includes(said)) return manifest;
+    if (said === undefined || mayBeCalled(manifest, said)) return manifest;
     return this.#readNamed(said, signal).catch((error: unknown) => {
       const isRefused = error instanceof CopyError && error.context.upstream !== undefined;
       if (isRefused && !error.retryable) return manifest;

@@ -1,6 +1,6 @@
 // The connections of one identity, and which way an exchange takes over them.
 
-import { Agent } from "undici";
+import { Agent, Pool } from "undici";
 import type { Bytes } from "../../bytes.ts";
 import { asConnector, type Dial } from "../../host/connector.ts";
 import type { Answer, HttpRequest } from "./answer.ts";
@@ -26,6 +26,8 @@ export interface ConnectionsOptions {
 
 export class Connections {
   readonly #agent: Agent;
+  /** One an origin. An agent that is closed forgets them, and what is under way there must end all the same when all is to. */
+  readonly #pools = new Set<Pool>();
   readonly #readied: Readied;
   readonly #wires: Wires | undefined;
 
@@ -39,6 +41,7 @@ export class Connections {
       headersTimeout: stallMs,
       bodyTimeout: stallMs,
       connect: asConnector(this.#readied.dial),
+      factory: (origin, options) => this.#pool(new Pool(origin, options)),
     });
   }
 
@@ -68,7 +71,14 @@ export class Connections {
   /** Ends everything; what is still under way fails. */
   async destroy(): Promise<void> {
     this.#readied.close();
-    await Promise.all([this.#agent.destroy(), this.#wires?.destroy()]);
+    const pools = [...this.#pools].map((pool) => pool.destroy());
+    await Promise.all([...pools, this.#agent.destroy(), this.#wires?.destroy()]);
+  }
+
+  #pool(opened: Pool): Pool {
+    for (const pool of this.#pools) if (pool.destroyed) this.#pools.delete(pool);
+    this.#pools.add(opened);
+    return opened;
   }
 }
 

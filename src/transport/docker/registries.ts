@@ -108,7 +108,7 @@ export class Registries implements AsyncDisposable {
   readonly #slabs: Slabs | undefined;
   readonly #connections = new Recent<Connections>(IDENTITIES);
   /** Those that were pushed out; they end when their last request does. */
-  readonly #closing = new Set<Promise<void>>();
+  readonly #closing = new Set<Connections>();
 
   /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. `wire`: large bodies have a way of their own. `resolve`: knows hosts' addresses; by default the system does. */
   constructor(
@@ -165,8 +165,8 @@ export class Registries implements AsyncDisposable {
     const opened = this.#open(identity);
     const old = this.#connections.set(key, opened);
     if (old !== undefined) {
-      const closed = old.close().finally(() => this.#closing.delete(closed));
-      this.#closing.add(closed);
+      this.#closing.add(old);
+      void old.close().finally(() => this.#closing.delete(old));
     }
     return opened;
   }
@@ -174,8 +174,8 @@ export class Registries implements AsyncDisposable {
   /** Ends all connections; what is still under way fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.tokens[Symbol.asyncDispose]();
-    await Promise.all([...this.#connections.values()].map((each) => each.destroy()));
-    await Promise.all(this.#closing);
+    const all = [...this.#connections.values(), ...this.#closing];
+    await Promise.all(all.map((each) => each.destroy()));
   }
 
   #open(identity: TlsIdentity): Connections {

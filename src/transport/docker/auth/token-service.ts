@@ -39,8 +39,10 @@ export async function fetchToken(question: TokenQuestion, signal: AbortSignal): 
     ...requestFor(realm, isKnown ? access.credentials : undefined, question),
     stall: registries.timing,
   };
-  const connections = registries.connections(access, realm);
-  const ask = async () => (await connections.request(request, signal)).read(TOKEN_LIMIT, signal);
+  const ask = async () => {
+    const answer = await registries.connections(access, realm).request(request, signal);
+    return answer.read(TOKEN_LIMIT, signal);
+  };
   const reply = await sendAgain(ask, registries.timing.retryMs, signal).catch((error: unknown) => {
     throw networkFailure(error, blame);
   });

@@ -33,11 +33,16 @@ const digestsOf = (things: readonly { readonly digest: Digest }[]): readonly Dig
   things.map(({ digest }) => digest).toSorted();
 
 /** Puts an index under the fallback tag. */
-function putFallback(registry: TestRegistry, entries: readonly object[], subject = image.digest) {
-  const bytes = Buffer.from(
-    JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: entries }),
-  );
-  const manifest = { bytes, mediaType: OCI_INDEX };
+function putFallback(
+  registry: TestRegistry,
+  entries: readonly object[],
+  subject = image.digest,
+  servedAs = OCI_INDEX,
+) {
+  // Of another type it can only be called that does not say its own.
+  const own = servedAs === OCI_INDEX && { mediaType: OCI_INDEX };
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, ...own, manifests: entries }));
+  const manifest = { bytes, mediaType: servedAs };
   registry.content.putManifest("a", subject.replace(":", "-"), manifest);
 }
 
@@ -54,6 +59,19 @@ test("the API's list is read to its last page", async (t) => {
   assert.deepEqual(digestsOf(found), digestsOf(artifacts));
   assert.equal(found[0]?.artifactType, SBOM);
   assert.equal(registry.requests.filter(({ kind }) => kind === "referrers").length, 3);
+});
+
+test("tags whose type the registry does not know are what they look like", async (t) => {
+  await using registry = await registryWith({ quirks: ["no-referrers"] });
+  putFallback(registry, artifacts.map(entryOf), image.digest, "application/json");
+  const { mediaType, ...untyped } = JSON.parse(signatures.manifest.bytes.toString());
+  const bytes = Buffer.from(JSON.stringify(untyped));
+  const tag = signatureTag(image.digest);
+  registry.put("a", tag, signatures);
+  registry.content.putManifest("a", tag, { bytes, mediaType: "text/plain" });
+  const found = await referrersOf(t, registry);
+  assert.deepEqual(digestsOf(found), digestsOf([...artifacts, { digest: digestOf(bytes) }]));
+  assert.equal(found.find((each) => each.tag === tag)?.mediaType, mediaType);
 });
 
 test("an image that nothing refers to has no referrers", async (t) => {

@@ -13,6 +13,7 @@ import { mediaTypeOf, type Reply } from "./answer.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { isNothing } from "./manifest-lookup.ts";
 import { nextPage, PAGES } from "./pages.ts";
+import { servedType } from "./served-type.ts";
 
 /** Bytes of all pages of one list. */
 const LIST_LIMIT = 64 * 1024 * 1024;
@@ -80,7 +81,7 @@ export class Referrers {
     if (await isNothing(reply, { ...at, ref: tag }, certainty, signal)) return undefined;
     const bytes = this.#bodyOf(reply, out);
     if (digestOf(bytes, algorithmOf(subject)) === subject) return undefined;
-    return { bytes, mediaType: mediaTypeOf(reply) };
+    return { bytes, mediaType: servedType(reply) };
   }
 
   async #fromApi(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[] | undefined> {

@@ -6,10 +6,15 @@ import type { Dial, Target } from "../../host/connector.ts";
 /** Whoever is to ask does so at once; what nobody has used by then is closed. */
 const KEPT_MS = 5_000;
 
+interface Ready {
+  readonly origin: string;
+  /** Open, or about to be. */
+  readonly socket: Promise<Socket>;
+}
+
 export class Readied {
   readonly #dial: Dial;
-  /** By origin. */
-  readonly #sockets = new Map<string, Set<Promise<Socket>>>();
+  readonly #ready = new Set<Ready>();
 
   constructor(dial: Dial) {
     this.#dial = dial;
@@ -17,35 +22,40 @@ export class Readied {
 
   /** Begins to open so many. What goes wrong is for the requests to find out. */
   open(target: Target, count: number): void {
-    const sockets = this.#sockets.getOrInsertComputed(nameOf(target), () => new Set());
-    for (let i = sockets.size; i < count; i++) {
-      const socket = this.#dial(target);
-      sockets.add(socket);
-      const end = () => sockets.delete(socket) && close(socket);
-      socket.then(() => setTimeout(end, KEPT_MS).unref(), end);
+    const origin = originOf(target);
+    for (let i = this.#at(origin).length; i < count; i++) {
+      const ready = { origin, socket: this.#dial(target) };
+      this.#ready.add(ready);
+      const end = () => this.#ready.delete(ready) && close(ready);
+      ready.socket.then(() => setTimeout(end, KEPT_MS).unref(), end);
     }
   }
 
   /** One that is open or about to be, or a new one. */
   readonly dial: Dial = async (target, wish) => {
-    const sockets = this.#sockets.get(nameOf(target)) ?? new Set();
-    for (const socket of sockets) {
-      sockets.delete(socket);
-      const opened = await socket.catch(() => undefined);
+    for (const ready of this.#at(originOf(target))) {
+      // Somebody else may have taken it meanwhile.
+      if (!this.#ready.delete(ready)) continue;
+      const opened = await ready.socket.catch(() => undefined);
       if (opened !== undefined && !opened.destroyed && opened.readable) return opened;
     }
     return this.#dial(target, wish);
   };
 
   close(): void {
-    for (const sockets of this.#sockets.values()) for (const socket of sockets) close(socket);
-    this.#sockets.clear();
+    for (const ready of this.#ready) close(ready);
+    this.#ready.clear();
+  }
+
+  #at(origin: string): readonly Ready[] {
+    return [...this.#ready].filter((ready) => ready.origin === origin);
   }
 }
 
-const nameOf = ({ protocol, hostname, port }: Target): string => `${protocol}//${hostname}:${port}`;
+const originOf = ({ protocol, hostname, port }: Target): string =>
+  `${protocol}//${hostname}:${port}`;
 
-const close = (socket: Promise<Socket>): void =>
+const close = ({ socket }: Ready): void =>
   void socket.then(
     (opened) => opened.destroy(),
     () => {},

@@ -49,7 +49,7 @@ test("a token is asked for again over connections that are still there", async (
   });
   const origin = new URL(`http://${address}`);
   const access = { registries, side: "source" } as AccessContext;
-  const challenge = { scheme: "bearer", realm: `${origin}token`, service: undefined } as const;
+  const challenge = { scheme: "bearer", realm: `${origin.href}token`, service: undefined } as const;
   const blame = { side: "source", registry: address, phase: "token" } as const;
   const question = { challenge, origin, scopes: [], access, blame, secrets: [] };
   assert.equal((await fetchToken(question, never)).text, "t");

@@ -3,16 +3,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Descriptor } from "../../src/image/blob-info.ts";
 import { makeImage } from "../support/images.ts";
 import { startRegistry } from "../support/registry.ts";
 import { makeCertificates } from "../support/tls-files.ts";
 import {
+  leftUploads,
   never,
   openDestination,
   openSource,
   putImage,
   readBlob,
   registriesFor,
+  streamOf,
 } from "./docker-setup.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "transship-tls-"));
@@ -118,6 +121,23 @@ test(
     await assert.rejects(source.getManifest(undefined, never), { code: "registry_unavailable" });
     await using destination = await openDestination(`${registry.host}/a:v1`, access);
     await assert.rejects(putImage(destination, image), { code: "registry_unavailable" });
+    assert.deepEqual(plain.requests, []);
+  },
+);
+
+test(
+  "an upload that was begun without TLS is not gone on with where TLS is asked for",
+  options,
+  async (t) => {
+    await using plain = await startRegistry();
+    await using registry = await startRegistry({ tls });
+    const big = makeImage({ layers: [9_000_000] });
+    const [layer] = big.layers as [Descriptor];
+    const uploads = leftUploads();
+    const access = { registries: registriesFor(t), tlsVerify: true, caCertificates: ca, uploads };
+    uploads.left.set(layer.digest, new URL(`${plain.url}/v2/a/blobs/uploads/1`));
+    await using destination = await openDestination(`${registry.host}/a:v1`, access);
+    assert.deepEqual(await destination.putBlob(streamOf(big, layer), never), layer);
     assert.deepEqual(plain.requests, []);
   },
 );

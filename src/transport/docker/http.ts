@@ -65,7 +65,7 @@ export class RegistryClient {
   /** Has so many connections ready for requests that come next; what fails is theirs to tell. */
   approach(count: number, signal: AbortSignal): void {
     const ready = (url: URL) => this.#connections(url).ready(url, count);
-    void Promise.allSettled([this.#resolve("/", signal).then(ready)]);
+    void Promise.allSettled([this.#resolve({ to: "/", phase: "connect" }, signal).then(ready)]);
   }
 
   /**
@@ -90,7 +90,7 @@ export class RegistryClient {
    */
   async upload(out: Outgoing, body: Bytes, signal: AbortSignal): Promise<Reply> {
     return this.#blamed(out, async () => {
-      const url = await this.#resolve(out.to, signal);
+      const url = await this.#resolve(out, signal);
       // A request is not on its way before its first bytes are: a token that was chosen earlier would age while its source is asked.
       await using begun = await peek(body, 1, signal);
       const used = await this.#authorize({ ...out, url }, signal);
@@ -143,7 +143,7 @@ export class RegistryClient {
 
   /** Follows redirects of GET and HEAD. Nothing but the registry's own origin ever sees the Authorization. */
   async #open(out: Outgoing, signal: AbortSignal): Promise<Answer> {
-    const first = await this.#resolve(out.to, signal);
+    const first = await this.#resolve(out, signal);
     const ask = (url: URL) => this.#ask({ ...out, url }, signal);
     if (out.method !== "GET" && out.method !== "HEAD") return ask(first);
     return follow(first, ask, (what) => this.#broken(out, what), signal);
@@ -223,9 +223,10 @@ export class RegistryClient {
     return this.#access.registries.connections(this.#access, url);
   }
 
-  async #resolve(to: string | URL, signal: AbortSignal): Promise<URL> {
+  /** What an earlier attempt has left may have gone without TLS, and is held to the same rule as what the registry names now. */
+  async #resolve(out: Pick<Outgoing, "to" | "phase">, signal: AbortSignal): Promise<URL> {
     this.#origin ??= new URL(`${await this.#scheme(signal)}//${this.#host}`).origin;
-    return new URL(to, this.#origin);
+    return this.nextAddress(new URL(this.#origin), String(out.to), out);
   }
 
   async #scheme(signal: AbortSignal): Promise<Scheme> {

@@ -17,7 +17,7 @@ const resolveAll: Resolve = async (name) =>
 
 /** What all connections of one identity have in common. */
 export interface DialOptions {
-  /** ms for TCP and TLS together. */
+  /** ms for resolving, TCP and TLS together. */
   readonly timeout: number;
   /** Default: true. */
   readonly rejectUnauthorized?: boolean;
@@ -65,14 +65,12 @@ export function dialler(
     };
     const check = (addresses: readonly string[]): void =>
       insist(decideConnection(host, port, addresses, rules));
-    insist(decideHost(host, port, rules));
-    const addresses = isIP(host) === 0 ? await resolve(host) : [host];
-    check(addresses);
     signal?.throwIfAborted();
+    insist(decideHost(host, port, rules));
     const where = {
       host,
       port,
-      lookup: answering(addresses),
+      lookup: checked(resolve, check),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
@@ -152,13 +150,21 @@ async function opened(
   }
 }
 
-/** A resolver that knows these addresses and no others. */
-const answering =
-  (addresses: readonly string[]): LookupFunction =>
-  (_name, { all }, callback) => {
-    const found = addresses.map((address) => ({ address, family: isIP(address) }));
-    if (all === true) callback(null, found);
-    else callback(null, found[0]?.address ?? "", found[0]?.family);
+/** What a name resolves to, if `check` does not throw: that is dialled, and nobody is asked again. */
+const checked =
+  (resolve: Resolve, check: (addresses: readonly string[]) => void): LookupFunction =>
+  (name, { all }, callback) => {
+    const found = resolve(name).then((addresses) => {
+      check(addresses);
+      return addresses.map((address) => ({ address, family: isIP(address) }));
+    });
+    found.then(
+      (addresses) =>
+        all === true
+          ? callback(null, addresses)
+          : callback(null, addresses[0]?.address ?? "", addresses[0]?.family),
+      (error: unknown) => callback(error as Error, ""),
+    );
   };
 
 const denied = (host: string, reason: string): CopyError =>

@@ -134,6 +134,17 @@ test("a host that breaks off as soon as the connection is there has broken off, 
   await assert.rejects(dialled, { code: "UND_ERR_SOCKET" });
 });
 
+test("a resolver that does not answer is waited for no longer than a host, nor after it was given up", async () => {
+  const target = { protocol: "https:", hostname: "slow.example", port: "" } as const;
+  const dialIn = (timeout: number) =>
+    dialler(rules(), { timeout }, () => new Promise<never>(() => {}));
+  await assert.rejects(dialIn(20)(target), { code: "UND_ERR_CONNECT_TIMEOUT" });
+  const stop = new AbortController();
+  const dialled = dialIn(60_000)(target, { signal: stop.signal });
+  setImmediate(() => stop.abort(new Error("given up")));
+  await assert.rejects(dialled, { message: "given up" });
+});
+
 test("several addresses are tried as Node does it", async (t) => {
   const server = createHttp((_, response) => response.end("ok"));
   await once(server.listen(0, "127.0.0.1"), "listening");

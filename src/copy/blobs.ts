@@ -33,7 +33,7 @@ export async function copyBlobs(
     ...(config !== undefined && types.preferred === image.mediaType ? [config] : []),
   ];
   report({ type: "planned", artifacts: unique(blobs).map(({ artifact }) => artifact) });
-  const look = again === undefined ? lookFor(blobs.length) : "always";
+  const look: Look = again === undefined ? "unless empty" : "always";
   if (again !== undefined) for (const blob of blobs) copy.blobs.delete(keyOf(blob));
   const outcomes: BlobOutcome[] = [];
   const passed = new PassedPermits(permits);
@@ -63,11 +63,6 @@ export function skipBlobs(
   if (config !== undefined) blobs.set(keyOf(config), Promise.resolve({ update: asItWas(config) }));
   return layers.map((task) => ({ update: asItWas(task) }));
 }
-
-/** From so many on it pays to ask once whether anything is there, before each is looked for. */
-const MANY = 3;
-
-export const lookFor = (blobs: number): Look => (blobs < MANY ? "always" : "unless empty");
 
 const unique = (blobs: readonly BlobTask[]): readonly BlobTask[] => [
   ...new Map(blobs.map((task) => [task.blob.digest, task] as const)).values(),

@@ -12,6 +12,7 @@ import type { CopyOptions } from "./options.ts";
 import { copyMultiple, getInstance } from "./multiple.ts";
 import { LocalSemaphore } from "./semaphore.ts";
 import type { Copy, Order } from "./prepare.ts";
+import { askAhead } from "./present.ts";
 import { checkReferrers, ReferrerCopy } from "./referrers.ts";
 import { copySingle, type Written } from "./single.ts";
 
@@ -29,10 +30,8 @@ export async function copyImage(
   const { signal } = control;
   checkReferrers(options.referrers, destination);
   const present = presentAt(destination, options);
-  // Both ends at the same time, where both are sure to be asked.
-  if (options.ifTagExists !== "overwrite" || options.optimizeDestinationImageAlreadyExists)
-    present(signal).catch(() => {});
-  destination.approach?.(1, signal);
+  const { ifTagExists, optimizeDestinationImageAlreadyExists: maySkip } = options;
+  askAhead(destination, maySkip || ifTagExists !== "overwrite" ? present : undefined, signal);
   const top = await source.getManifest(undefined, signal);
   const sourceDigest = manifestDigest(top);
 

@@ -3,8 +3,7 @@
 import type { Digest } from "../image/digest.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
 import type { Platform } from "../image/platform.ts";
-import { findBlob, isForeign, type Look } from "./blob.ts";
-import { lookFor } from "./blobs.ts";
+import { findBlob, isForeign } from "./blob.ts";
 import { chooseTarget, presentAt, startCopy } from "./copy.ts";
 import { decideAboutTag } from "./decide.ts";
 import { group } from "./group.ts";
@@ -196,14 +195,7 @@ async function planBlobs(
           parallel.run(
             (own) =>
               control.blobs.run(async (permitted) => {
-                plans[i] = await planBlob(
-                  task,
-                  there,
-                  lookFor(tasks.size),
-                  ends,
-                  options,
-                  permitted,
-                );
+                plans[i] = await planBlob(task, there, ends, options, permitted);
               }, own),
             either,
           ),
@@ -215,7 +207,6 @@ async function planBlobs(
 async function planBlob(
   task: BlobTask,
   there: boolean,
-  look: Look,
   ends: CopyEnds,
   options: CopyOptions,
   signal: AbortSignal,
@@ -225,7 +216,7 @@ async function planBlob(
   if (there) return { ...blob, action: "reuse" };
   if (isForeign(task, ends, options)) return { ...blob, action: "foreign" };
   let mount: BlobPlan | undefined;
-  for await (const { how, candidate } of findBlob(task, ends, { look }, signal)) {
+  for await (const { how, candidate } of findBlob(task, ends, { look: "unless empty" }, signal)) {
     if (how === "exists") return { ...blob, action: "reuse" };
     mount ??= { ...blob, action: "mount", from: candidate.from?.repository ?? null };
   }

@@ -2,9 +2,25 @@
 
 import { CopyError } from "../errors.ts";
 import { manifestDigest, type RawManifest } from "../image/manifest/manifest.ts";
-import { lookFor } from "./blobs.ts";
+import type { Destination } from "./interfaces.ts";
 import { mayReuse } from "./layers.ts";
 import type { Copy, Prepared, PreparedList } from "./prepare.ts";
+
+/**
+ * Asks the destination, while the source is asked, what is sure to be wanted of it: what its reference names, where that matters, and whether
+ * there is anything. What fails is told to whoever asks again.
+ */
+export function askAhead(
+  destination: Destination,
+  present: Copy["present"] | undefined,
+  signal: AbortSignal,
+): void {
+  destination.approach?.(1, signal);
+  const ask = async () => {
+    if ((await present?.(signal)) === undefined) await destination.isEmpty?.(signal);
+  };
+  ask().catch(() => {});
+}
 
 /** `optimizeDestinationImageAlreadyExists`: nothing about the image would change, and the destination names it (semantics 2.5). */
 export async function isThere(
@@ -35,35 +51,35 @@ export async function isThere(
  * written: one request tells it instead of one a blob (as oras does it; containers/image asks for each).
  */
 export async function hasBlobs(
-  { ends: { destination } }: Copy,
+  copy: Copy,
   prepared: Prepared,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { destination } = copy.ends;
   if (!destination.traits.checksManifests || !staysAsItIs(prepared)) return false;
   if (!prepared.layers.every(({ says, wish }) => mayReuse(says, wish))) return false;
+  if ((await destination.isEmpty?.(signal)) === true) return false;
+  await approach(copy, prepared, signal);
   return (await destination.findManifest(prepared.digest, signal)) !== undefined;
 }
 
 /**
- * Asks whether the place is empty, and opens connections for the blobs, while the manifest is looked for there. Not where the image's blobs are known
- * to be in the registry: those are found, or mounted.
+ * Opens connections for the blobs while the manifest is looked for. Not where the image's blobs are known to be in the destination's
+ * registry: those are found, or mounted.
  */
-export async function askAhead(
+async function approach(
   { ends: { source, destination, cache }, options: { maxParallelDownloads } }: Copy,
   { layers, config }: Prepared,
   signal: AbortSignal,
 ): Promise<void> {
   const registry = destination.location?.registry;
   const some = config ?? layers[0];
-  if (registry === undefined || destination.isEmpty === undefined || some === undefined) return;
-  const count = layers.length + (config === undefined ? 0 : 1);
-  if (lookFor(count) === "always") return;
-  if (source.location?.registry === registry) return;
+  if (some === undefined || registry === undefined || source.location?.registry === registry)
+    return;
   const known = await cache.candidates(some.blob.digest, { registry, substitutes: false });
   if (known.some(({ from }) => from !== undefined)) return;
-  for (const end of [source, destination])
-    end.approach?.(Math.min(count, maxParallelDownloads), signal);
-  destination.isEmpty(signal).catch(() => {});
+  const count = Math.min(layers.length + (config === undefined ? 0 : 1), maxParallelDownloads);
+  for (const end of [source, destination]) end.approach?.(count, signal);
 }
 
 /** Whether a registry refuses a manifest because something that it names is not there (distribution-spec, "Error Codes"). */

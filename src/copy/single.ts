@@ -5,7 +5,7 @@ import type { RawManifest } from "../image/manifest/manifest.ts";
 import { copyBlobs, skipBlobs } from "./blobs.ts";
 import type { Signature } from "./interfaces.ts";
 import { writeImage, type WrittenManifest } from "./manifests.ts";
-import { askAhead, hasBlobs, isThere, missesParts } from "./present.ts";
+import { hasBlobs, isThere, missesParts } from "./present.ts";
 import { prepareImage, type Copy, type Order, type Prepared } from "./prepare.ts";
 import type { BlobOutcome } from "./task.ts";
 
@@ -32,7 +32,6 @@ export async function copySingle(copy: Copy, order: Order, signal: AbortSignal):
       zstd: hasZstd(prepared.layers.map(({ says }) => says)),
     };
   }
-  await askAhead(copy, prepared, signal);
   const isWhole = await hasBlobs(copy, prepared, signal);
   // An image of a list has no other name than its digest, and has that already.
   const { written, outcomes } =

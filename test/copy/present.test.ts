@@ -135,6 +135,35 @@ test("in an empty place a blob is looked for only where it is known to be, or an
   assert.equal(destination.blobs.size, 4);
 });
 
+test("whether there is anything is asked while the source is, and where there is nothing, no manifest is looked for", async () => {
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<boolean>()];
+  const source = new MemorySource(image);
+  const read = source.getManifest.bind(source);
+  source.getManifest = async (instance) => {
+    await asked.promise;
+    answered.resolve(true);
+    return read(instance);
+  };
+  const destination = Object.assign(registry(), {
+    isEmpty: () => (asked.resolve(), answered.promise),
+  });
+  destination.manifests.set(image.digest, image.manifest);
+  await copy(source, destination);
+  assert.equal(source.asked.length, 3, "its manifest was not looked for");
+});
+
+test("where what is there matters, the rest is asked only where nothing is", async () => {
+  for (const present of [undefined, image.digest]) {
+    const log: string[] = [];
+    const destination = Object.assign(registry(), {
+      isEmpty: async () => void log.push("is it empty?") === undefined,
+    });
+    if (present !== undefined) destination.manifests.set("top", image.manifest);
+    await copy(new MemorySource(image), destination, { ifTagExists: "skip" });
+    assert.equal(log.length > 0, present === undefined);
+  }
+});
+
 test("the way to both ends is made ready before it is needed, for as many blobs as move at once, and not where blobs are known to be", async () => {
   const big = makeImage({ layers: [1000, 1001, 1002, 1003] });
   const copied = async (cache: MemoryBlobInfoCache) => {
@@ -143,7 +172,6 @@ test("the way to both ends is made ready before it is needed, for as many blobs 
       approach: (requests: number) => void log.push(`from ${requests}`),
     });
     const destination = Object.assign(registry(), {
-      isEmpty: async () => true,
       approach: (requests: number) => void log.push(`to ${requests}`),
       expectBlob: () => void log.push("expected"),
     });

@@ -126,7 +126,6 @@ export const PROFILES: readonly Profile[] = [
       "GET blobs": 9,
       "GET manifests": 17,
       "GET referrers": -14,
-      "GET tags": 1,
       "HEAD blobs": 9,
       "PUT manifests": 2,
       "PUT uploads": 9,
@@ -154,7 +153,6 @@ export const PROFILES: readonly Profile[] = [
     costs: {
       ...BY_TAG,
       "GET blobs": 9,
-      "GET tags": 1,
       "GET token": 1,
       "HEAD blobs": 9,
       "POST uploads": 2,

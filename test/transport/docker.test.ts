@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBuffer } from "../../src/bytes.ts";
+import type { Destination } from "../../src/copy/interfaces.ts";
 import { CopyError } from "../../src/errors.ts";
 import { digestOf } from "../../src/image/digest.ts";
 import { manifestDigest } from "../../src/image/manifest/manifest.ts";
@@ -296,6 +297,7 @@ test("an abort ends a download and an upload, and is the error", async (t) => {
   assert.equal(registry.openUploads, 0);
 });
 
+const seen = makeImage({ seed: "seen" });
 for (const [what, fault, isEmpty] of [
   ["a repository that the registry does not know", undefined, true],
   ["one that must not be looked at", { status: 403 }, false],
@@ -307,6 +309,24 @@ for (const [what, fault, isEmpty] of [
     const at = { registries: registriesFor(t) };
     await using destination = await openDestination(`${registry.host}/a:v1`, at);
     assert.equal(await destination.isEmpty?.(never), isEmpty);
+    assert.equal(registry.requests.length, 1, "asked once, whatever comes of it");
+  });
+
+for (const [how, see] of [
+  ["a manifest is found", (to: Destination) => to.findManifest(undefined, never)],
+  ["a blob is found", (to: Destination) => to.findBlob(seen.config, never)],
+  ["a manifest is put", (to: Destination) => to.putManifest(seen.manifest, undefined, never)],
+] as const)
+  test(`where ${how}, nobody asks whether the repository is empty`, async (t) => {
+    await using registry = await startRegistry();
+    registry.put("a", "v1", seen);
+    const at = { registries: registriesFor(t) };
+    await using one = await openDestination(`${registry.host}/a:v1`, at);
+    await see(one);
+    const before = registry.requests.length;
+    await using other = await openDestination(`${registry.host}/a:v2`, at);
+    assert.equal(await other.isEmpty?.(never), false);
+    assert.equal(registry.requests.length, before);
   });
 
 test("a repository that has a tag is not empty, and is never asked again", async (t) => {

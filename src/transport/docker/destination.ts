@@ -25,6 +25,7 @@ import type { DockerReference } from "../../image/reference/docker.ts";
 import type { AccessContext } from "../access.ts";
 import { headerOf, type Reply } from "./answer.ts";
 import { withCredentials } from "./auth/credentials.ts";
+import { Emptiness } from "./emptiness.ts";
 import { isUnknown, mayBeTagged } from "./failure-class.ts";
 import { RegistryClient, type Outgoing } from "./http.ts";
 import { findManifest } from "./manifest-lookup.ts";
@@ -66,8 +67,7 @@ class DockerDestination implements Destination {
   readonly #client: RegistryClient;
   readonly #uploads: Uploads;
   readonly #referrers: ReferrerWriter;
-  readonly #access: AccessContext;
-  #empty: Promise<boolean> | undefined;
+  readonly #emptiness: Emptiness;
 
   constructor(reference: DockerReference, access: AccessContext) {
     this.name = formatReference(reference);
@@ -75,13 +75,14 @@ class DockerDestination implements Destination {
     this.dockerReference = reference;
     this.location = { registry: reference.registry, repository: reference.repository };
     this.#reference = reference;
-    this.#access = access;
     this.#client = new RegistryClient(reference.registry, access);
     this.#uploads = new Uploads(
       this.#client,
       reference.repository,
       waysIn(access, reference.registry),
     );
+    const { filled } = access.registries;
+    this.#emptiness = new Emptiness(this.#client, reference, this.#scopes, filled);
     this.#referrers = new ReferrerWriter({
       client: this.#client,
       repository: reference.repository,
@@ -92,36 +93,21 @@ class DockerDestination implements Destination {
     });
   }
 
-  findManifest(
+  async findManifest(
     instance: Digest | undefined,
     signal: AbortSignal,
     certainty: Certainty = "likely",
   ): Promise<FoundManifest | undefined> {
     const { repository } = this.#reference;
     const at = { client: this.#client, repository, scopes: this.#scopes };
-    return findManifest({ ...at, ref: instance ?? this.#ref }, certainty, signal);
+    const lookup = { ...at, ref: instance ?? this.#ref };
+    const found = await findManifest(lookup, certainty, signal);
+    if (found !== undefined) this.#emptiness.disprove();
+    return found;
   }
 
-  /** A repository of which the registry knows nothing; asked once, and no more once something was there. Where it fails, it is not empty. */
   isEmpty(signal: AbortSignal): Promise<boolean> {
-    this.#empty ??= this.#askEmpty(signal).catch((error: unknown) => {
-      if (error instanceof CopyError && !signal.aborted) return false;
-      this.#empty = undefined;
-      throw error;
-    });
-    return this.#empty;
-  }
-
-  async #askEmpty(signal: AbortSignal): Promise<boolean> {
-    const { filled } = this.#access.registries;
-    const { registry, repository } = this.#reference;
-    const place = `${registry}/${repository}`;
-    if (filled.get(place) === true) return false;
-    const to = `/v2/${repository}/tags/list?n=1`;
-    const out: Outgoing = { method: "GET", to, scopes: this.#scopes, phase: "tags" };
-    const { status } = await this.#client.send(out, signal);
-    if (status === 200) filled.set(place, true);
-    return status === 404;
+    return this.#emptiness.isEmpty(signal);
   }
 
   async findBlob(blob: NamedBlob, signal: AbortSignal): Promise<Descriptor | undefined> {
@@ -135,6 +121,7 @@ class DockerDestination implements Destination {
     const reply = await this.#client.send(out, signal);
     if (isUnknown(reply.status)) return undefined;
     if (reply.status !== 200) throw this.#client.refusal(reply, out);
+    this.#emptiness.disprove();
     const length = headerOf(reply.headers, "content-length");
     const size = length === undefined ? blob.size : Number(length);
     // Something else under this digest would be found out by whoever pulls; better to send the blob anew.
@@ -185,6 +172,7 @@ class DockerDestination implements Destination {
     };
     const reply = await this.#client.send(out, signal);
     if (reply.status < 200 || reply.status > 299) throw this.#client.refusal(reply, out);
+    this.#emptiness.disprove();
     const stored = parseDigest(headerOf(reply.headers, "docker-content-digest"));
     if (stored !== undefined && !mayBeCalled(manifest, stored))
       throw new CopyError(

@@ -93,7 +93,7 @@ export class Registries implements AsyncDisposable {
   /** By TLS identity and origin, and by repository besides: what a 401 asked for, so that later requests authenticate at once. */
   readonly challenges = new Recent<Challenge>(REMEMBERED);
   readonly schemes = new Schemes();
-  /** Repositories, as `registry/repository`, that are known to have tags. */
+  /** Repositories, as `registry/repository`, in which there was something. */
   readonly filled = new Recent<true>(REMEMBERED);
   /** By registry: in what pieces it turned out to take blobs. */
   readonly uploads = new Recent<UploadNeeds>(REMEMBERED);

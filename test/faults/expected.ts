@@ -14,6 +14,8 @@ export interface Expected {
   readonly extra: number;
   /** So many more may meet it, and be sent again: those that are under way at the same time. */
   readonly besides?: number;
+  /** It may end well, too: where a connection that nobody has asked for yet is the one that fails. */
+  readonly mayBeDone?: boolean;
 }
 
 type Status = Fault & { readonly type: "status" };
@@ -76,7 +78,7 @@ export function expected(
   fault: Fault,
   { nth, times, requests, ordered, bytes }: Meeting,
 ): Expected {
-  if (fault.type === "dial") return expectedOfDial(fault.how, kind, times);
+  if (fault.type === "dial") return expectedOfDial(fault.how, kind, side, times);
   const effect = effectOf(fault, kind, side, bytes);
   switch (effect.type) {
     case "none":
@@ -105,11 +107,15 @@ export function expected(
 }
 
 /** The request is lost with all connections, once or for ever, so that the next sends have none: what is sent besides has none either. */
-function expectedOfDial(how: DialFault, kind: string, times: number): Expected {
-  const [code, besides] = ["registry_unavailable", 3 * SENDS] as const;
+function expectedOfDial(how: DialFault, kind: string, side: Side, times: number): Expected {
+  const isFinal = how === "stranger" || how === "misnamed";
+  const [code, besides] = [isFinal ? "tls_failed" : "registry_unavailable", 3 * SENDS] as const;
+  if (kind === "GET tags" && side === "destination")
+    return { code: times === 1 ? "done" : code, met: 1, extra: 0, besides: besides + SENDS };
   if (kind === "PATCH upload") return { code, met: 1, extra: 0, besides };
-  if (how === "stranger" || how === "misnamed")
-    return { code: "tls_failed", met: 2, extra: 0, besides };
+  // Beside it, connections are opened for what comes next.
+  const mayBeDone = kind === "HEAD manifest by digest" && times === 1;
+  if (isFinal) return { code, met: 2, extra: 0, besides, mayBeDone };
   // What comes next is what fails: a new session; and before each of these it is asked whether the blob is there.
   if (kind === "DELETE upload")
     return times === 1
@@ -167,11 +173,18 @@ function ofQuestion(fault: Fault): Effect {
   return isPatient(fault) ? again(code, ASKED) : fails(code);
 }
 
+/** Whether a repository is empty: whoever does not say so is asked for each of its parts. */
+function ofHint(fault: Fault): Effect {
+  if (fault.type === "redirect") return { type: "waived", sends: LOOP };
+  return isRefused(fault) ? { type: "waived", sends: 2 } : none;
+}
+
 const isStall = (fault: Fault): boolean => "how" in fault && fault.how === "stall";
 
 function ofRequest(fault: Fault, kind: string, side: Side, bytes: number): Effect {
   if (kind === "PUT upload") return ofUpload(fault, bytes);
   if (kind === "GET upload") return ofQuestion(fault);
+  if (kind === "GET tags" && side === "destination") return ofHint(fault);
   // Whether a registry takes note that an upload is over does not matter.
   if (kind === "DELETE upload") return isRefused(fault) ? { type: "waived", sends: 2 } : none;
   switch (fault.type) {

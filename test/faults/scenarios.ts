@@ -34,6 +34,8 @@ export interface Scenario {
   readonly compression?: CompressionWish;
   /** Both ends are one registry. */
   readonly mounts?: boolean;
+  /** The destination's repository is known to have something, so that the image is looked for there. */
+  readonly isUsed?: boolean;
   /** Nothing is copied: the source's tags are listed. */
   readonly lists?: boolean;
   /** It begins without tokens; else they are at hand, so that requests at once need not each ask for them. */
@@ -63,6 +65,12 @@ export const SCENARIOS = {
     name: "list",
     image: makeList(images),
     options: { imageListSelection: "all", ifTagExists: "overwrite" },
+  },
+  used: {
+    name: "used",
+    image: makeList(images),
+    options: { imageListSelection: "all" },
+    isUsed: true,
   },
   /** Five blobs, with the config. */
   five: {
@@ -198,13 +206,15 @@ export async function warm(scenario: Scenario, ends: Ends, signal: AbortSignal):
 
 /** Runs the copy, or the listing. Throws what they throw. */
 export async function run(scenario: Scenario, ends: Ends, signal: AbortSignal): Promise<void> {
-  const { options, compression = {}, lists } = scenario;
+  const { options, compression = {}, lists, isUsed } = scenario;
   const access = accessesOf(scenario, ends);
   if (lists) {
     const tags = await listDockerTags(referenceTo(ends.source), access.source, signal);
     if (tags.length !== TAG_NAMES.length) throw new Error(`${tags.length} tags`);
     return;
   }
+  const { host, repository } = ends.destination;
+  if (isUsed) ends.registries.filled.set(`${host}/${repository}`, true);
   await using from = await openDockerSource(referenceTo(ends.source), access.source, signal);
   await using to = await openDockerDestination(
     referenceTo(ends.destination),

@@ -156,7 +156,7 @@ test("where what is there matters, the rest is asked only where nothing is", asy
   for (const present of [undefined, image.digest]) {
     const log: string[] = [];
     const destination = Object.assign(registry(), {
-      isEmpty: async () => void log.push("is it empty?") === undefined,
+      isEmpty: async () => log.push("is it empty?") === 0,
     });
     if (present !== undefined) destination.manifests.set("top", image.manifest);
     await copy(new MemorySource(image), destination, { ifTagExists: "skip" });

@@ -16,8 +16,9 @@ them beside other programs, as far as they are on PATH, and writes this page; \`
 
 - A manifest that the destination has by its digest has its blobs: one \`HEAD\` instead of one a blob. A list is taken for whole there
   only where a copy of ours has made it so: registries take lists of images that they do not have.
-- Before many blobs are looked for, the registry is asked once whether it knows the repository; in a new one nothing is looked for but what
-  a copy of ours has put there.
+- While the source is asked for its manifest, the destination is asked whether it knows the repository; in a new one nothing is looked for
+  but what a copy of ours has put there. A worker asks that once of a repository in which there is something: one request more than below
+  for the first unchanged image that it sees there.
 - A blob that another repository of the registry is known to have is mounted without being looked for.
 - No \`/v2/\` is asked, unless certificates do not matter and TLS is spoken, or a registry says nothing when it refuses.
 - With \`optimizeDestinationImageAlreadyExists\`, what is unchanged costs two requests, at the same time.

@@ -6,13 +6,13 @@ import { count, SCENARIOS, tally, total } from "./count.ts";
 
 /** Exactly so many; docs/requests.md says what they are for. */
 const OURS: Readonly<Record<string, number>> = {
-  "10 layers, to a new repository": 37,
-  "the same, with tokens": 42,
+  "10 layers, to a new repository": 36,
+  "the same, with tokens": 40,
   "then to another tag": 3,
   "then to another repository": 14,
   "promoted within the registry": 14,
   unchanged: 3,
-  "a list of 8 platforms": 99,
+  "a list of 8 platforms": 91,
   "the list unchanged": 3,
 };
 

@@ -66,7 +66,7 @@ async function isCalledOff(
 
 for (const [scenario, least] of [
   [SCENARIOS.five, 20],
-  [SCENARIOS.list, 40],
+  [SCENARIOS.used, 40],
 ] as const)
   for (const fault of [undefined, UNHEARD])
     test(`a copy of ${scenario.name} can be called off at each of its requests${fault === undefined ? "" : ", unheard"}`, async (t) => {

@@ -112,7 +112,7 @@ function expectedOfDial(how: DialFault, kind: string, side: Side, times: number)
   const [code, besides] = [isFinal ? "tls_failed" : "registry_unavailable", 3 * SENDS] as const;
   if (kind === "GET tags" && side === "destination")
     return { code: times === 1 ? "done" : code, met: 1, extra: 0, besides: besides + SENDS };
-  if (kind === "PATCH upload") return { code, met: 1, extra: 0, besides };
+  if (kind === "PATCH upload") return { code: "registry_unavailable", met: 1, extra: 0, besides };
   // Beside it, connections are opened for what comes next.
   const mayBeDone = kind === "HEAD manifest by digest" && times === 1;
   if (isFinal) return { code, met: 2, extra: 0, besides, mayBeDone };
@@ -290,7 +290,9 @@ function ofWrong(kind: string, side: Side, how: "cut" | "packed" | "flipped"): E
   switch (kind) {
     case "GET token":
     case "POST token":
-      return fails(how === "flipped" ? unauthorized(side) : "registry_unavailable");
+      if (how !== "flipped") return fails("registry_unavailable");
+      // What is refused with the first one only spares other questions.
+      return side === "source" ? fails(unauthorized(side)) : again(unauthorized(side), 2);
     case "GET tags":
       // Nothing tells that a tag is another one.
       return how === "flipped" ? none : fails("registry_unavailable");

@@ -32,11 +32,14 @@ export class Emptiness {
     this.#filled.set(this.#place, true);
   }
 
-  /** The registry knows nothing of the repository; it is asked once, and not where that is known. Where the question fails, it is not empty. */
+  /**
+   * The registry knows nothing of the repository; it is asked once, and not where that is known. Where it does not say, it is not empty.
+   * Throws what the token service refuses: without a token nobody gets further.
+   */
   isEmpty(signal: AbortSignal): Promise<boolean> {
     this.#answer ??= this.#ask(signal).catch((error: unknown) => {
-      if (error instanceof CopyError && !signal.aborted) return false;
-      this.#answer = undefined;
+      const isAnswered = error instanceof CopyError && error.context.phase !== "token";
+      if (isAnswered && !signal.aborted) return false;
       throw error;
     });
     return this.#answer;

@@ -122,6 +122,8 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ["docker://example.com:/app", /not a registry/],
   ["docker://-example.com/app", /not a registry/],
   ["docker://[::1]:5000/app", /not a registry/],
+  ["docker://256.256.256.256/app", /not a registry/],
+  ["docker://example.123:5000/app", /not a registry/],
   ["docker://user:pw@example.com/app", /not a digest/],
   [`docker://${"a".repeat(64)}`, /taken for a digest/],
   [`docker://example.com/${"a".repeat(250)}`, /255/],

@@ -130,10 +130,12 @@ export function isRegistryHost(text: string): boolean {
     )
       return false;
   }
-  return host.split(".").every((label) => {
+  const isNamed = host.split(".").every((label) => {
     if (label === "" || label.startsWith("-") || label.endsWith("-")) return false;
     return [...label].every((c) => c === "-" || isAlnum(c.charCodeAt(0)));
   });
+  // A name whose last label is a number is an IPv4 address, or nothing (URL Standard 3.5).
+  return isNamed && URL.canParse(`https://${text}`);
 }
 
 /** `[a-z0-9]+` runs separated by `.`, `_`, `__` or any number of `-`. */

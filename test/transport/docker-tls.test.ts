@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, test, type TestContext } from "node:test";
+import { fromBuffer, type Span } from "../../src/bytes.ts";
 import type { Descriptor } from "../../src/image/blob-info.ts";
-import { makeImage } from "../support/images.ts";
+import { collect } from "../support/bytes.ts";
+import { makeImage, type TestImage } from "../support/images.ts";
 import { startRegistry } from "../support/registry.ts";
 import { makeCertificates } from "../support/tls-files.ts";
 import {
+  blobOf,
   leftUploads,
   never,
   openDestination,
@@ -141,3 +146,49 @@ test(
     assert.deepEqual(plain.requests, []);
   },
 );
+
+/** A way to a host that damages one byte, the two millionth that comes from it or goes there. */
+async function damaging(t: TestContext, host: string, way: "in" | "out") {
+  const state = { host: "", damaged: 0 };
+  let passed = 0;
+  const damage = (chunk: Buffer): void => {
+    const at = 2_000_000 - passed;
+    passed += chunk.length;
+    if (at < 0 || at >= chunk.length) return;
+    chunk.writeUInt8(chunk.readUInt8(at) ^ 1, at);
+    state.damaged++;
+  };
+  const server = createServer((near) => {
+    const far = connect(Number(host.split(":")[1]), "127.0.0.1");
+    (way === "in" ? far : near).on("data", damage);
+    near.on("error", () => far.destroy()).pipe(far);
+    far.on("error", () => near.destroy()).pipe(near);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => server.close());
+  state.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return state;
+}
+
+for (const way of ["in", "out"] as const)
+  test(`a blob of which the line damages a byte goes on: ${way}`, options, async (t) => {
+    await using registry = await startRegistry({ tls, quirks: ["relative-location"] });
+    const big = makeImage({ layers: [4_000_000] });
+    registry.put("a", "v1", big);
+    const line = await damaging(t, registry.host, way);
+    const registries = registriesFor(t, { retryMs: 1, breakMs: 1 });
+    const access = { registries, tlsVerify: true, caCertificates: ca };
+    const [layer] = big.layers as [Descriptor];
+    await using source = await openSource(`${line.host}/a:v1`, access);
+    await using destination = await openDestination(`${line.host}/b:v1`, access);
+    const { content } = await source.getBlob(layer, never);
+    if (way === "in") assert.deepEqual(await collect(content), blobOf(big, layer));
+    else await destination.putBlob({ ...streamOf(big, layer), again: againOf(big, layer) }, never);
+    assert.equal(line.damaged, 1, "control");
+    if (way === "out") assert.ok(registry.blob("b", layer.digest)?.equals(blobOf(big, layer)));
+  });
+
+const againOf =
+  (of: TestImage, layer: Descriptor) =>
+  ({ from, to }: Span) =>
+    fromBuffer(blobOf(of, layer).subarray(from, to));

@@ -13,11 +13,13 @@ const TABLE: readonly (readonly [string, Error, "again" | "not", Code])[] = [
   ...[
     ["ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "EHOSTUNREACH"],
     ["ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ECONNABORTED"],
+    ["ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC"],
   ]
     .flat()
     .map((code) => [code, coded(code), "again", "registry_unavailable"] as const),
   ["a socket that closes", new errors.SocketError("closed"), "again", "registry_unavailable"],
   ["no such name", coded("ENOTFOUND"), "not", "registry_unavailable"],
+  ["no name server that answers", coded("EAI_FAIL"), "not", "registry_unavailable"],
   ["no connection in time", new errors.ConnectTimeoutError(), "not", "registry_unavailable"],
   ["no head in time", new errors.HeadersTimeoutError(), "not", "transfer_stalled"],
   ["no more bytes", new errors.BodyTimeoutError(), "not", "transfer_stalled"],

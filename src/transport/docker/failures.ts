@@ -26,10 +26,14 @@ const AGAIN: ReadonlySet<string> = new Set([
   "EHOSTDOWN",
   "ENETDOWN",
   "UND_ERR_SOCKET",
+  // Bytes were damaged on the line; we have noticed it, or the other side has, and says so.
+  "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+  "ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC",
 ]);
 const UNREACHABLE: ReadonlySet<string> = new Set([
   ...AGAIN,
   "ENOTFOUND",
+  "EAI_FAIL",
   "EADDRNOTAVAIL",
   "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_HEADERS_OVERFLOW",
@@ -58,7 +62,8 @@ export function codeIn(error: unknown): string {
   return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-const isTls = (code: string): boolean => TLS.some((prefix) => code.startsWith(prefix));
+const isTls = (code: string): boolean =>
+  !AGAIN.has(code) && TLS.some((prefix) => code.startsWith(prefix));
 
 export const mayBeSentAgain = (error: unknown): boolean => AGAIN.has(codeIn(error));
 

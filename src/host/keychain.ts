@@ -49,8 +49,9 @@ export class Keychain {
     this.#now = now;
     this.#order = () => order() ?? [FILE];
     const load = (path: string): AuthFile => {
+      const file = read(path);
       this.#answers.clear();
-      return read(path);
+      return file;
     };
     this.#file =
       path === undefined

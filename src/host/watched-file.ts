@@ -16,7 +16,10 @@ export interface WatchedOptions<T> {
 /** What is in some files, as it is now. */
 export class Watched<T> {
   readonly #options: WatchedOptions<T>;
+  /** Of what was read. */
   #stamp: string;
+  /** Of what could not be used; its fault was told. */
+  #bad: string | undefined;
   #value: T;
 
   /** Reads the files. Throws what `load` throws: at the start there is nothing that could stay in force. */
@@ -31,11 +34,14 @@ export class Watched<T> {
     const { stamp, load, onFault } = this.#options;
     const now = stamp();
     if (now === this.#stamp) return this.#value;
-    this.#stamp = now;
     try {
       this.#value = load();
+      this.#stamp = now;
+      this.#bad = undefined;
     } catch (error) {
-      onFault(error);
+      // It may be for want of something else, and no fault of the files: they are tried each time.
+      if (now !== this.#bad) onFault(error);
+      this.#bad = now;
     }
     return this.#value;
   }

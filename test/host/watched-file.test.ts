@@ -51,6 +51,25 @@ test("a change that cannot be used is told of once, and what was there before st
   assert.equal(faults.length, 2);
 });
 
+test("a change that could not be read for a moment is read when it can be, and told of once", async () => {
+  const path = join(dir, "c");
+  await writeFile(path, "old");
+  let isOut = false;
+  const load = () => {
+    if (isOut) throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+    return readFileSync(path, "utf8");
+  };
+  const faults: unknown[] = [];
+  const onFault = (error: unknown) => void faults.push(error);
+  const file = new Watched({ stamp: () => stampOf(path), load, onFault });
+  await writeFile(path, "newer");
+  isOut = true;
+  assert.deepEqual([file.current, file.current], ["old", "old"]);
+  isOut = false;
+  assert.equal(file.current, "newer");
+  assert.equal(faults.length, 1);
+});
+
 test("what cannot be used at the start is an error there", async () => {
   assert.throws(() => watch(join(dir, "nothing")), { code: "ENOENT" });
 });

@@ -19,6 +19,12 @@ end
 local time = redis.call('TIME')
 return { string.format('%.3f', time[1] * 1000 + time[2] / 1000), held }`);
 
+/** Before each state: its shape. A worker of another version may have written another one; it is read as if nothing were known. */
+const SHAPE = "2 ";
+
+const stateOf = (held: string): PaceState | undefined =>
+  held.startsWith(SHAPE) ? (JSON.parse(held.slice(SHAPE.length)) as PaceState) : undefined;
+
 export class RedisPaceStore implements PaceStore {
   readonly #redis: Redis;
   readonly #sealer: Sealer;
@@ -39,11 +45,10 @@ export class RedisPaceStore implements PaceStore {
     for (;;) {
       const [time, held] = answer as [string, string];
       const now = Number(time);
-      const known = held === "" ? undefined : (JSON.parse(held) as PaceState);
-      const { state, result } = decide(known, now);
+      const { state, result } = decide(stateOf(held), now);
       if (state === undefined) return result;
       const kept = keptMs(state, now);
-      answer = await evaluate(this.#redis, SWAP, on, [held, JSON.stringify(state), kept]);
+      answer = await evaluate(this.#redis, SWAP, on, [held, SHAPE + JSON.stringify(state), kept]);
       if (answer === "") return result;
     }
   }

@@ -67,6 +67,27 @@ test("where Redis is away nobody waits", async (t) => {
   assert.equal(await pace.turn("host", false, never), "go");
 });
 
+test("a state of another shape is read as if nothing were known, and written over", async (t) => {
+  const url = await emptyRedis();
+  const { redis, paces } = await store(t, url);
+  await new Pace(paces).heard("host", 429, { waitMs: 60_000 });
+  const [key = ""] = await redis.keys("*");
+  const ours = (await redis.get(key)) ?? "";
+  const rhythm = { phase: "hold", rate: 0.1, since: 0, used: 0, next: 1e15, low: 0.1, high: 1 };
+  for (const other of [
+    JSON.stringify({ until: 1e15, rhythm }),
+    ours.replace("2 ", "3 "),
+    "what no version has ever written",
+  ]) {
+    await redis.set(key, other);
+    const pace = new Pace(paces);
+    assert.equal(await pace.turn("host", false, never), "go", other);
+    await pace.heard("host", 429, { waitMs: 60_000 });
+    assert.match((await redis.get(key)) ?? "", /^2 \{/);
+    assert.equal(typeof (await new Pace(paces).turn("host", false, never)), "object");
+  }
+});
+
 test("what is known lapses, and names neither host nor credential", async (t) => {
   const url = await emptyRedis();
   const { redis, paces } = await store(t, url);

@@ -1,126 +1,15 @@
-// The rhythm that a cluster falls into, in simulated time: ten processes that want more than the registry takes.
+// What a rhythm gives, and what becomes of it. What a cluster makes of it: docker-rhythm-simulations.test.ts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   announced,
   beginning,
+  joined,
   refused,
   turns,
   type Rhythm,
 } from "../../src/transport/docker/pace/rhythm.ts";
-import { fixedWindow, slidingWindow, tokenBucket, type Limiter } from "../support/limiters.ts";
-
-const HORIZON_MS = 120;
-const ROUND_TRIP_MS = 20;
-
-interface Second {
-  passed: number;
-  refused: number;
-}
-
-/** Seeded: a test is the same each time. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;
-}
-
-/** What the registry saw, by seconds. `learns` false: as it would be without a rhythm. */
-function simulate(
-  limiter: Limiter,
-  {
-    silence = 0,
-    seconds = 60,
-    learns = true,
-  }: { silence?: number; seconds?: number; learns?: boolean },
-): readonly Second[] {
-  const random = randomFrom(7);
-  const seen = Array.from({ length: seconds }, (): Second => ({ passed: 0, refused: 0 }));
-  const agenda: { at: number; act: (now: number) => void }[] = [];
-  const later = (at: number, act: (now: number) => void) => agenda.push({ at, act });
-  let rhythm: Rhythm | undefined;
-  let until = 0;
-  const knock = (now: number) => {
-    const passes = limiter(now);
-    (seen[Math.floor(now / 1000)] as Second)[passes ? "passed" : "refused"]++;
-    if (passes || !learns) return;
-    later(now + ROUND_TRIP_MS / 2, (heard) => {
-      until = Math.max(until, heard + silence);
-      rhythm = rhythm === undefined ? beginning(5, heard) : refused(rhythm, silence, heard);
-    });
-  };
-  const serve = (now: number) => {
-    if (until > now) return later(until + random() * 20, serve);
-    if (rhythm === undefined) {
-      for (let i = 0; i < 3; i++) later(now + random() * 100, knock);
-      return later(now + 100, serve);
-    }
-    const given = turns(rhythm, 6, now, now + HORIZON_MS);
-    rhythm = given.rhythm;
-    for (const at of given.at) later(at + ROUND_TRIP_MS / 2 + random() * 10, knock);
-    return later(Math.max(rhythm.next - HORIZON_MS / 2, now + 1) + random() * 20, serve);
-  };
-  for (let i = 0; i < 10; i++) later(random() * 100, serve);
-  for (;;) {
-    const first = agenda.reduce((a, b) => (b.at < a.at ? b : a));
-    if (first.at >= seconds * 1000) return seen;
-    agenda.splice(agenda.indexOf(first), 1);
-    first.act(first.at);
-  }
-}
-
-const sum = (seconds: readonly Second[], what: keyof Second): number =>
-  seconds.reduce((total, second) => total + second[what], 0);
-
-const LIMITERS: readonly (readonly [name: string, limiter: () => Limiter, perSecond: number])[] = [
-  ["a bucket of 50 a second that saves a second's worth", () => tokenBucket(50, 50), 50],
-  ["a bucket of 50 a second that saves hardly any", () => tokenBucket(50, 5), 50],
-  ["a bucket of 5 a second", () => tokenBucket(5, 5), 5],
-  ["50 in each second of the clock", () => fixedWindow(50), 50],
-  ["50 in whatever second", () => slidingWindow(50), 50],
-];
-for (const [name, limiter, perSecond] of LIMITERS) {
-  test(`${name}: after ten seconds nothing is refused, and nine tenths of it are used`, () => {
-    const settled = simulate(limiter(), {}).slice(10);
-    assert.equal(sum(settled, "refused"), 0);
-    assert.ok(
-      sum(settled, "passed") >= 0.9 * perSecond * settled.length,
-      String(sum(settled, "passed")),
-    );
-  });
-
-  test(`${name}, with Retry-After: 1: hardly anything is refused after 20 seconds, and it is used all the same`, () => {
-    const settled = simulate(limiter(), { silence: 1000 }).slice(20);
-    assert.ok(
-      sum(settled, "refused") <= 0.02 * sum(settled, "passed"),
-      String(sum(settled, "refused")),
-    );
-    assert.ok(
-      sum(settled, "passed") >= 0.8 * perSecond * settled.length,
-      String(sum(settled, "passed")),
-    );
-  });
-}
-
-test("a registry that counts by the minute is found out within minutes, though it says nothing", () => {
-  const settled = simulate(fixedWindow(600, 60_000), { seconds: 600 }).slice(180);
-  assert.ok(sum(settled, "passed") >= 0.7 * 10 * settled.length, String(sum(settled, "passed")));
-  assert.ok(
-    sum(settled, "refused") <= 0.05 * sum(settled, "passed"),
-    String(sum(settled, "refused")),
-  );
-});
-
-test("without a rhythm the refusals do not stop", () => {
-  const settled = simulate(tokenBucket(50, 50), { learns: false }).slice(10);
-  assert.ok(sum(settled, "refused") > 5000);
-});
-
-test("a rate that is not used up is neither raised nor taken for good", () => {
-  let rhythm = beginning(20, 0);
-  for (let now = 1000; now < 60_000; now += 500) ({ rhythm } = turns(rhythm, 1, now, now));
-  assert.deepEqual([rhythm.phase, rhythm.rate, rhythm.low], ["seek", 10, 0]);
-});
 
 /** Everything that the rhythm gives in so many ms is taken. */
 function busy(start: Rhythm, from: number, ms: number): Rhythm {
@@ -129,14 +18,96 @@ function busy(start: Rhythm, from: number, ms: number): Rhythm {
   return rhythm;
 }
 
-test("a rate that is held is tried a little higher after minutes, and goes back where that is refused", () => {
-  const held = announced(100, 0);
-  assert.equal(busy(held, 0, 179_000).rate, 96);
-  const probed = busy(held, 0, 181_000);
-  assert.deepEqual([probed.phase, Math.round(probed.rate)], ["probe", 99]);
-  const back = refused(probed, 0, 182_000);
-  assert.deepEqual([back.phase, back.rate], ["hold", 96]);
-  assert.ok(busy(probed, 181_000, 60_000).rate > 140, "where it is not, it goes on rising");
+/** As much later, and of everything that was taken so many in a hundred were refused. */
+function resisted(start: Rhythm, from: number, ms: number, percent: number): Rhythm {
+  let rhythm = start;
+  for (let now = from, owed = 0; now < from + ms; now += 10) {
+    const given = turns(rhythm, 100, now, now + 10);
+    ({ rhythm } = given);
+    for (owed += (given.at.length * percent) / 100; owed >= 1; owed--)
+      rhythm = refused(rhythm, 0, now);
+  }
+  return rhythm;
+}
+
+const shown = ({ phase, rate }: Rhythm) => `${phase} ${Number(rate.toPrecision(3))}`;
+
+/** 96 a second, found at 0. */
+const HELD = announced(100, 0);
+const SOUGHT = busy(beginning(20, 0), 0, 2900);
+const MEASURING = refused(HELD, 0, 1000);
+const SILENCED = refused(HELD, 1000, 1000);
+const KNOCKING = resisted(MEASURING, 1000, 2100, 100);
+
+const BECOMES: readonly (readonly [what: string, becomes: string, Rhythm])[] = [
+  ["what passed before is halved", "rising 10", beginning(20, 0)],
+  ["it is doubled, a second after what was sent before is forgotten", "rising 40", SOUGHT],
+  ["a rate that is announced is kept for a hundred seconds", "rising 96", busy(HELD, 0, 99_000)],
+  ["then it is raised a little", "rising 96.6", busy(HELD, 0, 101_000)],
+  ["and in minutes by more and more", "rising 246", busy(HELD, 0, 220_000)],
+  [
+    "refused at once after it was raised: of what was sent before",
+    "rising 40",
+    refused(SOUGHT, 0, 2910),
+  ],
+  ["refused while it is sought: it is measured", "measuring 40", refused(SOUGHT, 0, 3300)],
+  [
+    "half of it passes: a little less than that",
+    "rising 19.7",
+    resisted(refused(SOUGHT, 0, 3300), 3300, 2100, 50),
+  ],
+  ["refused after it was raised: back", "rising 96", refused(busy(HELD, 0, 101_000), 0, 101_000)],
+  ["refused without that: it is measured", "measuring 96", MEASURING],
+  ["a single one of all: a heap", "rising 95", busy(MEASURING, 1000, 2100)],
+  ["half of it passes: so much", "rising 46.6", resisted(MEASURING, 1000, 2100, 50)],
+  ["nothing passes", "knocking 96", KNOCKING],
+  ["a knock is let in: as before", "rising 96", busy(KNOCKING, 3100, 3000)],
+  ["a knock is refused", "knocking 96", refused(busy(KNOCKING, 3100, 1000), 0, 4200)],
+  ["refused with a wish for silence: it is measured after that", "measuring 96", SILENCED],
+  [
+    "and as nothing can be when nobody asks, it is not much lower",
+    "rising 72",
+    refused(busy(SILENCED, 2000, 500), 1000, 2500),
+  ],
+  ["it is not refused again: as before", "rising 96", busy(SILENCED, 2000, 10_500)],
+];
+for (const [what, becomes, rhythm] of BECOMES)
+  test(`${what}: ${becomes}`, () => assert.equal(shown(rhythm), becomes));
+
+test("two windows used up at the same rate tell what there is in one", () => {
+  // 96 a second for 5 s, then nothing until a minute is over.
+  const again = busy(KNOCKING, 60_000, 6000);
+  const found = resisted(refused(again, 0, 66_000), 66_000, 2200, 100);
+  assert.equal(found.phase, "knocking");
+  const inAll = again.given + (again.spent?.passed ?? 0);
+  assert.ok(Math.abs(found.rate - (0.96 * inAll) / 65) < 0.1, `${found.rate} of ${inAll}`);
+});
+
+test("a rate that is not used up is neither raised nor taken for good", () => {
+  let rhythm = beginning(20, 0);
+  for (let now = 1000; now < 60_000; now += 500) ({ rhythm } = turns(rhythm, 1, now, now));
+  assert.deepEqual([shown(rhythm), rhythm.before], ["rising 10", 0]);
+});
+
+test("nobody's turn comes before a silence is over", () => {
+  const { at } = turns(SILENCED, 3, 1010, 3000);
+  assert.equal(at[0], 2000);
+});
+
+test("one knock is out at a time, and the longer nothing passes the later is the next", () => {
+  const [first = 0, ...others] = turns(KNOCKING, 9, 3100, 600_000).at;
+  assert.deepEqual(others, []);
+  const knocked = turns(KNOCKING, 9, first, first).rhythm;
+  assert.deepEqual(turns(knocked, 9, first + 100, first + 600).at, []);
+  assert.equal(refused(knocked, 0, 11_000).next, 16_000);
+  assert.equal(refused(knocked, 0, 3_600_000).next, 3_720_000);
+  assert.equal(refused(knocked, 300_000, 11_000).next, 311_000, "but no sooner than it asks for");
+});
+
+test("what passed in other processes is added while a rhythm begins, not later", () => {
+  assert.equal(joined(beginning(20, 0), 30, 500).rate, 25);
+  assert.equal(joined(beginning(20, 0), 30, 800).rate, 10);
+  assert.equal(joined(HELD, 30, 0).rate, 96);
 });
 
 test("turns are evenly spaced, and none is given beyond the horizon", () => {

@@ -2,221 +2,204 @@
 // cluster, the time is its clock in ms. Requests go evenly, one every 1/rate, so that a limiter that counts by windows and one that
 // fills a bucket are both content.
 //
-// The rate is sought as TCP seeks its own: from what little is known to have passed, twice as much each second, until the registry
-// refuses. Then it depends on what the registry says. Without `Retry-After` the rate is kept for two seconds more: what passes of it
-// is what the registry lets through, whatever bursts it allows, and a little less than that is held. With `Retry-After` nobody may ask, so
-// nothing can be measured: the rate is narrowed down between what passed and what did not. Where nothing passes any more, a long window is
-// used up: one request knocks now and then, and the rate is what passed from one such time to the next. A rate that is held is tried a
-// little higher after minutes only.
+//   phase       what is sent        where none is refused        where one is refused
+//   rising      all, at the rate    raised by a step, and on     back by that step; where there was none yet, or it was doubled: measuring
+//   measuring   all, at the rate    rising                       in the end: rising, from what passes; nothing does: knocking
+//   knocking    one now and then    rising, at the same rate     knocking, more rarely
+//
+// It begins as TCP does: twice as much each second, until the registry refuses. What passes then is what it lets through, whatever bursts
+// it allows; a little less than that is kept, and raised by little only after minutes. Of a registry that wants silence (`Retry-After`) less
+// is to be seen: from one refusal to the next, with the silence between them, passes the least that it lets through. Where nothing passes,
+// a long window is used up: the rate is what passed from one such time to the next.
 
-export interface Rhythm {
-  readonly phase: "seek" | "measure" | "blocked" | "narrow" | "hold" | "probe";
+interface Beat {
   /** Requests a second. */
   readonly rate: number;
-  /** When this rate begins to count. */
-  readonly since: number;
-  /** Turns given since then: a rate that nobody uses up says nothing. */
-  readonly used: number;
   /** When the next turn is. */
   readonly next: number;
-  /** A rate that passed; 0: none is known. */
-  readonly low: number;
-  /** One that did not. */
-  readonly high: number;
-  /** Since the registry was last known to have nothing left. */
-  readonly empty: Stretch;
-}
-
-interface Stretch {
-  readonly at: number;
-  readonly turns: number;
+  /** It is raised by twice this part of itself next; while it is sought, by all of itself. */
+  readonly step: number;
+  /** What it was before it was raised; 0: it has not been raised since it was found. */
+  readonly before: number;
+  /** When the phase began, or the rate begins to count. */
+  readonly since: number;
+  /** Turns since then, and refusals. */
+  readonly given: number;
   readonly refusals: number;
-  /** ms that it asked for. */
-  readonly silence: number;
-  /** Nothing passed for a while, though it did not ask for silence. */
-  readonly blocked: boolean;
+  /** When there was nothing left for this rate, and how many have passed from then until `since`. */
+  readonly spent?: { readonly at: number; readonly passed: number } | undefined;
 }
 
-/** Of the rate that passes, so much is used: clocks and networks are uneven. */
+interface Measuring extends Beat {
+  readonly phase: "measuring";
+  /** ms for which the registry wants to be left alone, each time. */
+  readonly silence: number;
+}
+
+export type Rhythm = (Beat & { readonly phase: "rising" | "knocking" }) | Measuring;
+
+/** Steps: the first, each second; and those by which a rate is raised that has been found. */
+const DOUBLING = 1;
+const LARGEST = 0.1;
+const SMALLEST = 0.003;
+/** A rate that is too high by little shows it late: it is kept for so many ms / step before it is raised again, so for 1 to 100 s. */
+const KEPT_MS = { times: 300, least: 1000 } as const;
+/** Of what passes, so much is used: clocks and networks are uneven. */
 const SHARE = 0.96;
-const STEP_MS = 1000;
+/** Of the turns that there were, so many must have been taken: a rate that nobody uses up was not tried. */
+const TRIED = 0.7;
+/** Whole windows of a second, and of any part of one. */
+const MEASURE_MS = 2000;
+/** Where the registry wants silence: until the next refusal, but for the turns of so many seconds at most. */
+const MEASURE_TURNS_S = 10;
+/** Where no more than so many are refused, they came in heaps, as from a machine that stood still: the rate is hardly too high. */
+const FEW = { refused: 0.1, less: 0.99 } as const;
+/** Where no more than so many pass, nothing does: some answers are only on their way. */
+const NOTHING = 0.05;
+/** Where that is not to be seen: what a rate was before it was doubled had passed, and one that had been found is less far off. */
+const BACK = { sought: 0.5, found: 0.75 } as const;
+/** What is refused so soon after a rate was raised was sent before. */
+const REACTION_MS = 250;
+/** By then the answers to all that was sent before are there: where a rate is lowered, and to a knock. */
+const SETTLING_MS = 750;
+/** So far are knocks apart; the longest is well below the time for which a state is kept. */
+const KNOCK_MS = { first: 1000, longest: 120_000 } as const;
+/** Requests a second. With less, a turn would be further away than anybody waits for it. */
+const LEAST = 0.1;
 /** Turns that nobody was there for in time are not lost for so long. */
 const LATE_MS = 40;
-const MEASURE_MS = 2000;
-const NARROW_MS = 1500;
-const HOLD_MS = 180_000;
-const PROBE_MS = 10_000;
-/** What comes so soon after a change was sent before it: so it is while a rate rises, and when one falls, for longer. */
-const REACTION_MS = 250;
-const SETTLING_MS = 750;
-/** A registry that lets nothing through is knocked at once in so many ms, ever more rarely. */
-const KNOCK_MS = { first: 1000, longest: 30_000 } as const;
-/** A knock that was not refused for so long was let in. */
-const LET_IN_MS = 500;
-/** Below so many a second, what is asked for is silence and not a slower rhythm. */
-const LEAST = 0.1;
-/** Of the turns that there were, so many must have been used for a rate to count as tried. */
-const TRIED = 0.7;
-/** A rate that is refused more often than that is not just late now and then: it is no longer true. */
-const OFTEN = 0.1;
-/** A stretch without refusals tells what passes if it lasted at least so long, and was not mostly silence. */
-const STRETCH_MS = 3000;
 
 /** `passed`: how many are known to have been let through in a second. */
-export const beginning = (passed: number, now: number): Rhythm => {
-  const start = { low: 0, high: 0, next: now, empty: emptyAt(now) };
+export const beginning = (passed: number, now: number): Rhythm =>
   // What was sent before there was a rhythm is still being refused for a while.
-  return changed(start, "seek", Math.max(passed / 2, 1), now + SETTLING_MS);
-};
+  start(Math.max(passed / 2, 1), DOUBLING, now, now + SETTLING_MS);
 
 /** What a registry says outright is not sought. */
 export const announced = (perSecond: number, now: number): Rhythm =>
-  changed({ high: 0, low: 0, next: now, empty: emptyAt(now) }, "hold", perSecond * SHARE, now);
+  start(perSecond * SHARE, SMALLEST, now, now);
 
-const emptyAt = (at: number): Stretch => ({
-  at,
-  turns: 0,
-  refusals: 0,
-  silence: 0,
-  blocked: false,
-});
-
-const changed = (
-  rhythm: Pick<Rhythm, "low" | "high" | "next" | "empty">,
-  phase: Rhythm["phase"],
-  rate: number,
-  since: number,
-): Rhythm => ({ ...rhythm, phase, rate: Math.max(rate, LEAST), since, used: 0 });
+const start = (rate: number, step: number, next: number, since: number): Rhythm =>
+  rising({ rate, next, step, before: 0, since, given: 0, refusals: 0 }, since, {});
 
 /** Up to `wanted` turns, as the times at which they are, none later than `horizon`; and the rhythm after them. */
 export function turns(
-  before: Rhythm,
+  earlier: Rhythm,
   wanted: number,
   now: number,
   horizon: number,
 ): { readonly rhythm: Rhythm; readonly at: readonly number[] } {
-  const rhythm = advanced(before, now);
-  const blocked = rhythm.phase === "blocked";
-  const gap = blocked ? LET_IN_MS : 1000 / rhythm.rate;
+  const rhythm = advanced(earlier, now);
+  const knocks = rhythm.phase === "knocking";
+  const gap = knocks ? SETTLING_MS : 1000 / rhythm.rate;
+  const most = knocks ? 1 - rhythm.given : wanted;
   const at: number[] = [];
   let next = Math.max(rhythm.next, now - LATE_MS);
-  const most = blocked ? 1 - rhythm.used : wanted;
   for (; at.length < most && next <= horizon; next += gap) at.push(Math.max(next, now));
-  const empty = { ...rhythm.empty, turns: rhythm.empty.turns + at.length };
-  return { rhythm: { ...rhythm, next, used: rhythm.used + at.length, empty }, at };
+  return { rhythm: { ...rhythm, next, given: rhythm.given + at.length }, at };
 }
 
-/** What becomes of a rate that was good for long enough. */
+/** What becomes of a rhythm by time alone. */
 function advanced(rhythm: Rhythm, now: number): Rhythm {
-  const { phase, rate, since, used, high } = rhythm;
-  const elapsed = now - since;
+  const { phase, rate, step, given, since, next } = rhythm;
   switch (phase) {
-    case "measure":
-      return elapsed < MEASURE_MS ? rhythm : measured(rhythm, now);
-    case "blocked":
-      if (used === 0 || now < rhythm.next) return rhythm;
-      // As before, so that this window and the one before are used up at the same point.
-      return changed(rhythm, rhythm.low === 0 ? "seek" : "narrow", high, now);
-  }
-  if (elapsed < { seek: STEP_MS, narrow: NARROW_MS, hold: HOLD_MS, probe: PROBE_MS }[phase])
-    return rhythm;
-  if (!tried(rate, used, elapsed)) return { ...rhythm, since: now, used: 0 };
-  const good = { ...rhythm, low: rate };
-  switch (phase) {
-    case "seek":
-      return changed(good, "seek", rate * 2, now);
-    case "narrow":
-      return narrowed(good, now);
-    case "hold":
-      return changed(good, "probe", rate * 1.03, now);
-    case "probe":
-      return changed(good, "probe", rate * 1.1, now);
+    case "rising": {
+      const kept = Math.max(KEPT_MS.times / step, KEPT_MS.least);
+      return now - since < kept ? rhythm : raised(rhythm, now);
+    }
+    case "measuring":
+      if (rhythm.silence === 0) return now - since < MEASURE_MS ? rhythm : measured(rhythm, now);
+      return given < rate * MEASURE_TURNS_S ? rhythm : rising(rhythm, now, {});
+    case "knocking":
+      return given === 0 || now < next ? rhythm : rising(rhythm, now, { before: 0 });
   }
 }
 
-/** A rate that nobody uses up was not tried. */
-const tried = (rate: number, used: number, ms: number, share = TRIED): boolean =>
-  used >= (share * rate * ms) / 1000;
+function raised(rhythm: Rhythm, now: number): Rhythm {
+  const { rate } = rhythm;
+  if (!tried(rhythm, now)) return rising(rhythm, now, { spent: undefined });
+  const step = rhythm.step === DOUBLING ? DOUBLING : Math.min(rhythm.step * 2, LARGEST);
+  return rising(rhythm, now, { rate: rate * (1 + step), step, before: rate, spent: undefined });
+}
+
+const tried = ({ rate, given, since }: Beat, now: number): boolean =>
+  given >= (TRIED * rate * (now - since)) / 1000;
+
+const rising = (earlier: Beat, since: number, changes: Partial<Beat>): Rhythm => {
+  const beat = { ...countedFrom(earlier, since), ...changes };
+  return { ...beat, phase: "rising", rate: Math.max(beat.rate, LEAST) };
+};
+
+function countedFrom(earlier: Beat, since: number): Beat {
+  const { rate, next, step, before, given, refusals } = earlier;
+  const { at, passed } = earlier.spent ?? { at: 0, passed: 0 };
+  const spent = earlier.spent && { at, passed: passed + given - refusals };
+  return { rate, next, step, before, since, given: 0, refusals: 0, spent };
+}
 
 /** Another process heard of the refusals while the rhythm began: what passed there passed besides. */
 export const joined = (rhythm: Rhythm, passed: number, now: number): Rhythm =>
-  rhythm.phase === "seek" && now < rhythm.since
+  rhythm.step === DOUBLING && now < rhythm.since
     ? { ...rhythm, rate: rhythm.rate + passed / 2 }
     : rhythm;
 
 /** A request that was sent by this rhythm was refused. `silence`: ms for which nobody may ask now. */
-export function refused(before: Rhythm, silence: number, now: number): Rhythm {
-  const { phase, rate, since, empty } = before;
-  const counted = { ...empty, refusals: empty.refusals + 1, silence: empty.silence + silence };
-  const then = now + Math.max(silence, SETTLING_MS);
-  const rhythm = { ...before, empty: counted };
-  if (phase === "measure") return rhythm;
-  if (phase === "blocked") return knockedInVain(rhythm, now);
-  // After a silence nothing is on its way any more.
-  if (now - since < (silence > REACTION_MS ? 0 : REACTION_MS))
-    return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, then) };
-  return spent({ ...rhythm, high: rate }, silence, now, then);
-}
-
-/** The registry has nothing left for a rate that had settled. */
-function spent(before: Rhythm, silence: number, now: number, then: number): Rhythm {
-  const { phase, rate, low, empty } = before;
-  const next = Math.max(before.next, now + silence);
-  const rhythm = { ...before, next, empty: { ...emptyAt(now), silence } };
-  const passed = passedSince(before, now);
-  if (phase === "probe") return changed(rhythm, "hold", low, then);
-  if (empty.blocked && phase !== "hold") {
-    // What passed is a window's worth, and this window is used up as well.
-    const found = Math.max(SHARE * passed.rate, LEAST);
-    return knockedInVain({ ...rhythm, rate: found, low: found, high: found }, now);
+export function refused(earlier: Rhythm, silence: number, now: number): Rhythm {
+  const next = Math.max(earlier.next, now + silence);
+  const rhythm = { ...earlier, next, refusals: earlier.refusals + 1 };
+  const { since, step, before } = rhythm;
+  switch (rhythm.phase) {
+    case "rising":
+      // After a silence nothing is on its way any more.
+      if (now < since + (silence === 0 ? REACTION_MS : 0))
+        return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, next) };
+      return before === 0 || step === DOUBLING
+        ? { ...countedFrom(rhythm, now), phase: "measuring", silence }
+        : settled(rhythm, before, SMALLEST, silence, now);
+    case "measuring":
+      return rhythm.silence > 0 && now >= since + rhythm.silence
+        ? measured(rhythm, now)
+        : { ...rhythm, silence: Math.max(rhythm.silence, silence) };
+    case "knocking":
+      return knocking(rhythm, now);
   }
-  if (silence === 0 && phase === "seek") return changed(rhythm, "measure", rate, now);
-  if (silence === 0 && phase === "hold")
-    return empty.refusals > OFTEN * empty.turns
-      ? changed(rhythm, "measure", rate, now)
-      : changed(rhythm, "hold", rate * 0.99, then);
-  if (passed.sure && phase !== "seek")
-    return changed(rhythm, "hold", SHARE * Math.min(passed.rate, rate), then);
-  if (passed.rate < rate / 10) return knockedInVain(rhythm, now);
-  if (phase === "seek") return narrowed({ ...rhythm, low: low || rate / 2 }, then);
-  return narrowed({ ...rhythm, low: Math.max(passed.rate, phase === "hold" ? rate / 2 : 0) }, then);
 }
 
-/**
- * What passed a second since there was nothing left, now that there is nothing left again. It is all that the registry lets through if
- * we asked for as much as that nearly all of the time.
- */
-function passedSince({ rate, empty }: Rhythm, now: number) {
-  const elapsed = now - empty.at;
-  const asked = tried(rate, empty.turns, elapsed - empty.silence, 0.95);
-  return {
-    rate: ((empty.turns - empty.refusals) * 1000) / elapsed,
-    sure: elapsed >= STRETCH_MS && empty.silence <= elapsed / 4 && asked,
-  };
+/** Lower, and from now on: what was sent at a higher rate is still being refused for a while. */
+const settled = (earlier: Beat, rate: number, step: number, silence: number, now: number) =>
+  rising(earlier, now + Math.max(silence, SETTLING_MS), { rate, step, before: 0 });
+
+/** Finds a rate that passes, now that it is known how much of the one that was refused does. */
+function measured(rhythm: Measuring, now: number): Rhythm {
+  const { rate, step, given, refusals, silence } = rhythm;
+  const passed = given - refusals;
+  if (passed < NOTHING * given) return nothingLeft(rhythm, now);
+  const found = (at: number, by: number) => settled(rhythm, at, by, silence, now);
+  const sought = step === DOUBLING;
+  if (!sought && silence === 0 && refusals <= FEW.refused * given)
+    return found(rate * FEW.less, SMALLEST);
+  const seen = SHARE * Math.min(perSecond(passed, now - rhythm.since), rate);
+  if (tried(rhythm, now)) return found(seen, SMALLEST);
+  // Where too few asked, or nobody for most of the time, more would have passed.
+  return found(Math.max(seen, rate * (sought ? BACK.sought : BACK.found)), LARGEST);
 }
 
-function measured(rhythm: Rhythm, now: number): Rhythm {
-  const { rate, used, since } = rhythm;
-  const passed = passedSince(rhythm, now).rate;
-  const then = now + SETTLING_MS;
-  if (passed < rate / 10) return knockedInVain(rhythm, now);
-  // Where too few asked, more may have passed than did.
-  return tried(rate, used, now - since)
-    ? changed({ ...rhythm, empty: emptyAt(now) }, "hold", SHARE * passed, then)
-    : narrowed({ ...rhythm, low: SHARE * passed }, then);
+const perSecond = (count: number, ms: number): number => (count * 1000) / ms;
+
+/** Where it was so before, at the same rate and so at the same point of a window, what passed from then on is all that there is. */
+function nothingLeft(rhythm: Beat, now: number): Rhythm {
+  const { rate, step, since, spent } = rhythm;
+  if (spent === undefined) {
+    const first = { step: Math.min(step, LARGEST), spent: { at: since, passed: 0 } };
+    return knocking({ ...rhythm, ...first }, now);
+  }
+  const found = SHARE * Math.min(perSecond(spent.passed, since - spent.at), rate);
+  return knocking({ ...rhythm, rate: found, step: SMALLEST, spent: undefined }, now);
 }
 
 /** The longer nothing passes, the more rarely it is tried. */
-function knockedInVain(rhythm: Rhythm, now: number): Rhythm {
-  const pause = Math.min(Math.max((now - rhythm.empty.at) / 2, KNOCK_MS.first), KNOCK_MS.longest);
-  const empty = { ...rhythm.empty, blocked: true };
-  return { ...rhythm, phase: "blocked", used: 0, next: now + pause, empty };
-}
-
-/** Between what passed and what did not, until they are close. */
-function narrowed(rhythm: Rhythm, since: number): Rhythm {
-  const { low, high } = rhythm;
-  return high <= low * 1.06
-    ? changed(rhythm, "hold", Math.min(low, high * SHARE), since)
-    : changed(rhythm, "narrow", low + (high - low) / 4, since);
+function knocking(earlier: Beat, now: number): Rhythm {
+  const { since } = earlier;
+  const pause = Math.min(Math.max((now - since) / 2, KNOCK_MS.first), KNOCK_MS.longest);
+  const next = Math.max(earlier.next, now + pause);
+  return { ...countedFrom(earlier, since), phase: "knocking", next };
 }

@@ -8,7 +8,7 @@ import { test } from "node:test";
 const ROOT = join(import.meta.dirname, "..");
 const DOCUMENT = join(ROOT, "docs/architecture.md");
 /** Everybody may import these; config.ts and logger.ts are for the programs, and as types for whoever is handed their values. */
-const COMMON = ["src/bytes.ts", "src/errors.ts", "src/codes.ts"];
+const COMMON = ["src/bytes.ts", "src/errors.ts", "src/codes.ts", "src/recent.ts"];
 /** What is started by itself: it reads the configuration, and hands down what is in it. */
 const PROGRAMS = /^src\/(main\.ts|[a-z]+\/main\.ts|worker\/health\.ts)$/;
 /** Other files that read the environment, and what for. */

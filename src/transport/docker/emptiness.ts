@@ -3,7 +3,7 @@
 import { CopyError } from "../../errors.ts";
 import type { DockerReference } from "../../image/reference/docker.ts";
 import type { RegistryClient } from "./http.ts";
-import type { Recent } from "./recent.ts";
+import type { Recent } from "../../recent.ts";
 
 export class Emptiness {
   readonly #client: RegistryClient;

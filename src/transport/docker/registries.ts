@@ -16,7 +16,7 @@ import { LocalPaceStore, Pace, type PaceStore } from "./pace/pace.ts";
 import type { StallRule } from "./stall-watch.ts";
 import { quirksOf, type Quirks } from "./quirks.ts";
 import { NO_SERVICES, type TokenServices } from "./auth/realms.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "../../recent.ts";
 import { Schemes } from "./schemes.ts";
 import { secureContextOf, tlsKey, type TlsIdentity } from "./tls.ts";
 import { Tokens } from "./auth/tokens.ts";

@@ -2,7 +2,7 @@
 
 import { speaksNoTls } from "./failures.ts";
 import { raceAbort } from "./race-abort.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "../../recent.ts";
 
 export type Scheme = "http:" | "https:";
 

@@ -13,7 +13,7 @@ import {
   type PaceState,
   type PullVerdict,
 } from "./pace-state.ts";
-import { Recent } from "../recent.ts";
+import { Recent } from "../../../recent.ts";
 
 /** Where the states are. */
 export interface PaceStore {

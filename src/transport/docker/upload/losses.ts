@@ -1,6 +1,6 @@
 // Where uploads break: their last bytes are worth the memory there, and nowhere else.
 
-import { Recent } from "../recent.ts";
+import { Recent } from "../../../recent.ts";
 
 /** A registry at which nothing has broken for so many ms is one like any other again. */
 const MATTERS_MS = 60 * 60 * 1000;

@@ -1,4 +1,4 @@
-/** A map that forgets what was set longest ago. */
+/** A map of so many entries at most: it forgets what was used longest ago. */
 export class Recent<V> {
   readonly #entries = new Map<string, V>();
   readonly #limit: number;
@@ -8,7 +8,11 @@ export class Recent<V> {
   }
 
   get(key: string): V | undefined {
-    return this.#entries.get(key);
+    const value = this.#entries.get(key);
+    if (value === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    return value;
   }
 
   /** Returns the value that had to go for this one. */
@@ -23,6 +27,10 @@ export class Recent<V> {
 
   delete(key: string): void {
     this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
   }
 
   values(): Iterable<V> {

@@ -4,6 +4,7 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { Recent } from "../recent.ts";
 import { stampOfFolder, Watched } from "./watched-file.ts";
 
 /** A client certificate, perhaps with its chain, and its key; PEM. */
@@ -128,7 +129,7 @@ const REMEMBERED = 1_000;
 export class CertsDir {
   readonly #path: string;
   readonly #onFault: (error: unknown) => void;
-  readonly #hosts = new Map<string, Watched<HostCertificates | undefined>>();
+  readonly #hosts = new Recent<Watched<HostCertificates | undefined>>(REMEMBERED);
 
   /** `onFault` hears of a change after which a host's folder cannot be used; what was in it before stays in force. */
   constructor(path: string, onFault: (error: unknown) => void) {
@@ -141,12 +142,11 @@ export class CertsDir {
    * that cannot be used, and was not usable before.
    */
   of(registry: string): HostCertificates | undefined {
-    const known = this.#hosts.get(registry) ?? this.#watch(registry);
-    this.#hosts.delete(registry);
-    this.#hosts.set(registry, known);
-    const oldest = this.#hosts.keys().next();
-    if (this.#hosts.size > REMEMBERED && !oldest.done) this.#hosts.delete(oldest.value);
-    return known.current;
+    const known = this.#hosts.get(registry);
+    if (known !== undefined) return known.current;
+    const watched = this.#watch(registry);
+    this.#hosts.set(registry, watched);
+    return watched.current;
   }
 
   #watch(registry: string): Watched<HostCertificates | undefined> {

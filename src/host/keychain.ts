@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { CopyError } from "../errors.ts";
+import { Recent } from "../recent.ts";
 import { findLogin, parseAuthFile, type AuthFile, type Login } from "./auth-file.ts";
 import { askHelper } from "./credential-helper.ts";
 import { stampOf, Watched } from "./watched-file.ts";
@@ -32,7 +33,7 @@ export class Keychain {
   readonly #file: { readonly current: AuthFile };
   readonly #order: () => readonly string[];
   readonly #now: () => number;
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Recent<Answer>(ANSWERS);
 
   /**
    * Reads the file. `order` is where to look, as registries.conf has it (`credential-helpers`): `containers-auth.json` is the file,
@@ -87,10 +88,7 @@ export class Keychain {
     const known = this.#answers.get(key);
     if (known !== undefined && this.#now() < known.until) return known.login;
     const login = askHelper(helper, server, this.#env);
-    this.#answers.delete(key);
     this.#answers.set(key, { login, until: this.#now() + KNOWN_MS });
-    const oldest = this.#answers.keys().next();
-    if (this.#answers.size > ANSWERS && !oldest.done) this.#answers.delete(oldest.value);
     login.catch(() => {
       if (this.#answers.get(key)?.login === login) this.#answers.delete(key);
     });

@@ -38,6 +38,16 @@ for (const [way, expects] of [
     await failed;
   });
 
+test("connections that are used stay, however many others come and go", (t) => {
+  const registries = registriesFor(t);
+  const url = new URL("http://127.0.0.1/");
+  const used = as(registries, 0, url);
+  for (let identity = 1; identity <= 1_000; identity++) {
+    as(registries, identity, url);
+    assert.equal(as(registries, 0, url), used);
+  }
+});
+
 test("a token is asked for again over connections that are still there", async (t) => {
   const registries = registriesFor(t, { retryMs: 1 });
   let asked = 0;

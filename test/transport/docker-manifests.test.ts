@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { test, type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 import { digestOf, type Algorithm, type Digest } from "../../src/image/digest.ts";
 import { manifestDigest, type RawManifest } from "../../src/image/manifest/manifest.ts";
 import {
@@ -192,6 +193,20 @@ test("a registry that says it has stored something else is not believed to have 
   await put(docker.digest);
   await put(digestOf(docker.manifest.bytes, "sha512"));
   await put("no digest at all");
+});
+
+test("where the registry does not say the digest of what is there, it is that of the bytes, whatever a proxy would make of them", async (t) => {
+  const host = await startHost(t, (request, response) => {
+    const isPlain = request.headers["accept-encoding"] === "identity";
+    if (request.method === "HEAD" || isPlain)
+      return void response.writeHead(200, type).end(docker.manifest.bytes);
+    response.writeHead(200, { ...type, "content-encoding": "gzip" });
+    response.end(gzipSync(docker.manifest.bytes));
+  });
+  const registries = registriesFor(t);
+  await using destination = await openDestination(`${host.address}/a:v1`, { registries });
+  const found = await destination.findManifest(undefined, never);
+  assert.deepEqual(found, { digest: docker.digest, mediaType: SCHEMA2 });
 });
 
 test("signed schema 1 may be called by all of its bytes, by who reads and by who stores it", async (t) => {

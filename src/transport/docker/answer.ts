@@ -18,6 +18,9 @@ export interface HttpRequest {
   readonly expects?: number;
 }
 
+/** For what has a digest: without Accept-Encoding a proxy may compress what it sends (RFC 9110 12.5.3), and no digest would fit. */
+export const IDENTITY = { "accept-encoding": "identity" } as const;
+
 /** An answer that was read to its end, or to the limit that was set. */
 export interface Reply {
   /** Of the request that it answers. */

@@ -2,15 +2,12 @@
 
 import type { Bytes, Sink, Span } from "../../bytes.ts";
 import { CopyError } from "../../errors.ts";
-import type { Answer } from "./answer.ts";
+import { IDENTITY, type Answer } from "./answer.ts";
 import { isEncoded, judgePart, strongEtag } from "./blob-part.ts";
 import { networkFailure, type Blame } from "./failures.ts";
 import { afterBreak, mayPass, nextTry } from "./next-try.ts";
 import { pause } from "./pause.ts";
 import type { Timing } from "./registries.ts";
-
-/** Without Accept-Encoding a proxy may compress what it sends, and no digest would fit. */
-export const IDENTITY = { "accept-encoding": "identity" } as const;
 
 /** While more bytes than this are still lent of what came before a break, nothing more is asked for. */
 const LENT_LIMIT = 1024 * 1024;

@@ -6,7 +6,7 @@ import { CopyError } from "../../errors.ts";
 import { parseDigest } from "../../image/digest.ts";
 import { MANIFEST_LIMIT, manifestDigest } from "../../image/manifest/manifest.ts";
 import { MANIFEST_TYPES } from "../../image/media-types.ts";
-import { headerOf, mediaTypeOf, type Reply } from "./answer.ts";
+import { headerOf, IDENTITY, mediaTypeOf, type Reply } from "./answer.ts";
 import { isAbsent, isUnknown } from "./failure-class.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { servedType } from "./served-type.ts";
@@ -35,7 +35,7 @@ export async function findManifest(
   const out: Outgoing = {
     method: "HEAD",
     to: `/v2/${repository}/manifests/${ref}`,
-    headers: { accept: MANIFEST_TYPES.join(", ") },
+    headers: { accept: MANIFEST_TYPES.join(", "), ...IDENTITY },
     scopes,
     phase: "manifest",
   };

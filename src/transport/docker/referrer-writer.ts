@@ -13,7 +13,7 @@ import type { AccessContext } from "../access.ts";
 import { mergeAttachments, type AttachmentStore } from "../attachments.ts";
 import { EMPTY_INDEX, formatIndex, parseIndex, type LayoutIndex } from "../oci-index.ts";
 import { fallbackTag } from "../referrer-tags.ts";
-import { headerOf, type Reply } from "./answer.ts";
+import { headerOf, IDENTITY, type Reply } from "./answer.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { Referrers } from "./referrers.ts";
 import type { Uploads } from "./upload/uploads.ts";
@@ -124,7 +124,7 @@ export class ReferrerWriter {
     const out: Outgoing = {
       method: "GET",
       to: `/v2/${repository}/blobs/${digest}`,
-      headers: { "accept-encoding": "identity" },
+      headers: IDENTITY,
       scopes,
       phase: "blob",
       digest,

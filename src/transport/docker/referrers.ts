@@ -9,7 +9,7 @@ import { MANIFEST_LIMIT, type RawManifest } from "../../image/manifest/manifest.
 import { REFERRER_LIMITS } from "../../image/manifest/referrer.ts";
 import { MANIFEST_TYPES, OCI_INDEX } from "../../image/media-types.ts";
 import { cosignTags, fallbackTag } from "../referrer-tags.ts";
-import { mediaTypeOf, type Reply } from "./answer.ts";
+import { IDENTITY, mediaTypeOf, type Reply } from "./answer.ts";
 import type { Outgoing, RegistryClient } from "./http.ts";
 import { isNothing } from "./manifest-lookup.ts";
 import { nextPage, PAGES } from "./pages.ts";
@@ -138,7 +138,7 @@ export class Referrers {
     return {
       method: "GET",
       to,
-      headers: { accept, "accept-encoding": "identity" },
+      headers: { accept, ...IDENTITY },
       scopes: this.#scopes,
       phase: "manifest",
       ...(digest !== undefined && { digest }),

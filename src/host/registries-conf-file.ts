@@ -7,6 +7,7 @@ import {
   type RegistriesConf,
   type RegistryTable,
 } from "./registries-conf.ts";
+import { HELPER } from "./auth-file.ts";
 import { ConfFaults, parseToml, Table } from "./toml-table.ts";
 
 const SHORT_NAME_MODES = ["enforcing", "permissive", "disabled"] as const;
@@ -48,23 +49,24 @@ const KEYS = [
 ] as const;
 
 function fromVersion1(
-  [search, insecure = [], blocked = []]: readonly (readonly string[] | undefined)[],
+  lists: readonly (readonly string[] | undefined)[],
   document: Table,
 ): RegistriesConf {
-  const plain = (list: readonly string[]) => list.map((entry) => document.location(entry));
-  const names = new Set([...plain(blocked), ...plain(insecure)]);
-  const registries = [...names].map((name) => ({
+  const [search, insecure = [], blocked = []] = lists.map((list) =>
+    list?.map((entry) => document.location(entry)),
+  );
+  const registries = [...new Set([...blocked, ...insecure])].map((name) => ({
     prefix: lowerHost(name),
     location: name,
-    insecure: plain(insecure).includes(name),
-    blocked: plain(blocked).includes(name),
+    insecure: insecure.includes(name),
+    blocked: blocked.includes(name),
     mirrorByDigestOnly: false,
     mirrors: [],
   }));
   return {
     registries,
     aliases: new Map(),
-    ...(search !== undefined && { unqualifiedSearchRegistries: plain(search) }),
+    ...(search !== undefined && { unqualifiedSearchRegistries: search }),
   };
 }
 
@@ -74,6 +76,9 @@ function fromVersion2(document: Table): RegistriesConf {
   for (const [i, table] of tables.entries()) checkConflicts(registries, i, table);
   const search = document.strings("unqualified-search-registries");
   const helpers = document.strings("credential-helpers");
+  for (const helper of helpers ?? [])
+    if (!HELPER.test(helper))
+      document.fault(`\`credential-helpers\`: \`${helper}\` is not the end of a program's name`);
   const mode = document.oneOf("short-name-mode", SHORT_NAME_MODES);
   const unique = new Map<string, RegistryTable>();
   // Of two tables with one prefix the first counts.

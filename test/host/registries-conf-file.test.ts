@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { parseRegistriesConf } from "../../src/host/registries-conf-file.ts";
 import { readRegistriesConf, watchRegistriesConf } from "../../src/host/registries-conf-reader.ts";
 import type { RegistriesConf } from "../../src/host/registries-conf.ts";
+import type { ConfFaults } from "../../src/host/toml-table.ts";
 
 const conf = (text: string): RegistriesConf => parseRegistriesConf(text, "registries.conf", "main");
 
@@ -37,6 +38,26 @@ registries = ["registry-b.com////", "registry-d.com"]
     () => parseRegistriesConf(older, "a.conf", "drop-in"),
     /a\.conf: a drop-in must be of version 2/,
   );
+});
+
+test("what is wrong is told once, in whichever version", () => {
+  const faultsOf = (text: string): readonly string[] => {
+    try {
+      conf(text);
+      return [];
+    } catch (error) {
+      return (error as ConfFaults).faults;
+    }
+  };
+  const list = (name: string) => `[registries.${name}]\nregistries = ["https://a.com", "b.com"]\n`;
+  assert.equal(faultsOf(list("insecure") + list("block")).length, 2);
+  const helpers = 'credential-helpers = ["containers-auth.json", "ok", "../evil"]';
+  const [fault, ...more] = faultsOf(helpers);
+  assert.match(
+    fault ?? "",
+    /`credential-helpers`: `\.\.\/evil` is not the end of a program's name$/,
+  );
+  assert.deepEqual(more, []);
 });
 
 test("what is wrong with a file is told all at once, each with the table it is in", () => {

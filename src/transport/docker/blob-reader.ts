@@ -31,8 +31,9 @@ export interface BlobPlace {
 
 /**
  * The blob's bytes, or those of a span. Breaks, early ends, stalls and refusals that pass are gone on after as long as it moves
- * (next-try.ts), and where the registry has no such part (416), with all of it once more; throws the last of them where it does not, and `registry_unavailable` where what comes is not what was asked for. That the
- * bytes are the right ones is for whoever checks the digest.
+ * (next-try.ts); where the registry has no such part (416), with all of it once more. Throws the last of them where it does not move any
+ * more, and `registry_unavailable` where what comes is not what was asked for. That the bytes are the right ones is for whoever checks the
+ * digest.
  */
 export class BlobReader implements Bytes {
   readonly #place: BlobPlace;

@@ -39,7 +39,7 @@ export interface Timing extends StallRule {
   readonly breakMs: number;
 }
 
-/** Files of the operator's that say something of registries. They are read again when they change. */
+/** What the operator says of registries, most of it in files. Those are read again when they change. */
 export interface RegistryFiles {
   /** registries.conf; its drop-ins are beside it. */
   readonly registriesConf?: string;
@@ -55,11 +55,14 @@ export interface RegistryFiles {
   readonly onFault?: (error: unknown) => void;
 }
 
-/** What may be otherwise than usual. */
+/** What may be otherwise than usual: for tests and measurements. */
 export interface RegistriesParts {
+  /** Large bodies have a way of their own (default: true). */
   readonly wire?: boolean;
+  /** Uploads keep what they have sent last, where they break (default: true). */
   readonly keepsSent?: boolean;
   readonly quirks?: typeof quirksOf;
+  /** Knows hosts' addresses; by default the system does. */
   readonly resolve?: Resolve;
 }
 
@@ -110,7 +113,10 @@ export class Registries implements AsyncDisposable {
   /** Those that were pushed out; they end when their last request does. */
   readonly #closing = new Set<Connections>();
 
-  /** `egress`: what every connection is held to, whoever named its host. Throws where a file cannot be used from the start. `paces`: whoever shares it shares what is learnt of registries' limits. `wire`: large bodies have a way of their own. `resolve`: knows hosts' addresses; by default the system does. */
+  /**
+   * `egress`: what every connection is held to, whoever named its host. `paces`: whoever shares it shares what is learnt of registries'
+   * limits. Throws where a file of the operator's cannot be used from the start.
+   */
   constructor(
     egress: EgressRules,
     timing: Partial<Timing> = {},

@@ -9,6 +9,7 @@ import { decideAboutTag } from "./decide.ts";
 import { chooseInstance } from "./instances.ts";
 import type { CopyControl, CopyEnds, CopyResult } from "./interfaces.ts";
 import type { CopyOptions } from "./options.ts";
+import { Learnt } from "./learnt.ts";
 import { copyMultiple, getInstance } from "./multiple.ts";
 import { LocalSemaphore } from "./semaphore.ts";
 import type { Copy, Order } from "./prepare.ts";
@@ -22,10 +23,12 @@ import { copySingle, type Written } from "./single.ts";
  * `control.signal`.
  */
 export async function copyImage(
-  ends: CopyEnds,
+  { cache, ...others }: CopyEnds,
   options: CopyOptions,
   control: CopyControl,
 ): Promise<CopyResult> {
+  await using learnt = new Learnt(cache);
+  const ends = { ...others, cache: learnt };
   const { source, destination } = ends;
   const { signal } = control;
   checkReferrers(options.referrers, destination);

@@ -1,6 +1,9 @@
 // Who is let in, and where credentials go. Every "never goes there" has its control: the same reader sees it where it may go.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { parseTokenServices } from "../../src/transport/docker/auth/realms.ts";
 import { makeImage } from "../support/images.ts";
@@ -269,6 +272,27 @@ test("a 401 from where a blob was redirected to is an error, not a question", as
   await source.getManifest(undefined, never);
   await assert.rejects(readBlob(source, image.config), { code: "source_unauthorized" });
   assert.deepEqual(secretsIn(registry.elsewhere), []);
+});
+
+test("who comes back to the registry by way of somebody else comes as nobody: where to is not the registry's word", async (t) => {
+  await using registry = await start({ auth: bearer });
+  const there = createServer((_, response) => {
+    response.writeHead(307, { location: `http://${registry.host}/v2/secret/manifests/v1` }).end();
+  }).listen(0, "127.0.0.1");
+  t.after(() => there.close());
+  await once(there, "listening");
+  const { port } = there.address() as AddressInfo;
+  const access = { registries: registriesFor(t), credentials };
+  await using source = await openSource(`${registry.host}/a:v1`, access);
+  registry.fail("GET manifests", {
+    status: 307,
+    headers: { location: `http://127.0.0.1:${port}/` },
+    times: 1,
+  });
+  await assert.rejects(source.getManifest(undefined, never), { code: "source_unauthorized" });
+  const back = registry.requests.filter(({ path }) => path.startsWith("/v2/secret/"));
+  assert.equal(back.length, 1);
+  assert.deepEqual(secretsIn(back), []);
 });
 
 test("no error says a secret", async (t) => {

@@ -26,6 +26,7 @@ export interface Outgoing extends Pick<HttpRequest, "method" | "expects"> {
   readonly digest?: string;
 }
 
+type About = Pick<Outgoing, "phase" | "digest">;
 type Addressed = Outgoing & { readonly url: URL };
 
 export class RegistryClient {
@@ -107,7 +108,7 @@ export class RegistryClient {
     return this.#auth.refusal(reply, this.blame(out), out.scopes);
   }
 
-  blame({ phase, digest }: Pick<Outgoing, "phase" | "digest">): Blame {
+  blame({ phase, digest }: About): Blame {
     return {
       side: this.#access.side,
       registry: this.registry,
@@ -144,17 +145,16 @@ export class RegistryClient {
   /** Follows redirects of GET and HEAD. Nothing but the registry's own origin ever sees the Authorization. */
   async #open(out: Outgoing, signal: AbortSignal): Promise<Answer> {
     const first = await this.#resolve(out, signal);
-    const ask = (url: URL) => this.#ask({ ...out, url }, signal);
-    if (out.method !== "GET" && out.method !== "HEAD") return ask(first);
+    const ask = (url: URL, isSent: boolean) =>
+      isSent
+        ? this.#dispatch({ ...out, url }, undefined, signal)
+        : this.#ask({ ...out, url }, signal);
+    if (out.method !== "GET" && out.method !== "HEAD") return ask(first, false);
     return follow(first, ask, (what) => this.#broken(out, what), signal);
   }
 
   /** An address that the registry names. Throws where it must not be contacted. */
-  nextAddress(
-    from: URL,
-    location: string | undefined,
-    out: Pick<Outgoing, "phase" | "digest">,
-  ): URL {
+  nextAddress(from: URL, location: string | undefined, out: About): URL {
     const url = nextAddress(from, location);
     if (url === undefined) throw this.#broken(out, FORBIDDEN);
     return url;
@@ -242,7 +242,7 @@ export class RegistryClient {
     if (reply.status === 401) this.#auth.learn(origin, [], undefined, reply);
   }
 
-  #broken(out: Pick<Outgoing, "phase" | "digest">, what: string): CopyError {
+  #broken(out: About, what: string): CopyError {
     return new CopyError("registry_unavailable", `${this.registry} ${what}`, this.blame(out));
   }
 }

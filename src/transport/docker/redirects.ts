@@ -16,24 +16,27 @@ export function nextAddress(from: URL, location: string | undefined): URL | unde
 }
 
 /**
- * The answer to a GET or HEAD, wherever it is in the end. `ask` is called for each address; `broken` makes the error that is thrown
- * for too many redirects, and for one that must not be followed.
+ * The answer to a GET or HEAD, wherever it is in the end. `ask` is called for each address; `isSent` by others than the first one's origin: where
+ * those send to is not its word, even where that is itself (as Go's client has it since CVE-2024-45336). `broken` makes the error that is
+ * thrown for too many redirects, and for one that must not be followed.
  */
 export async function follow(
   first: URL,
-  ask: (url: URL) => Promise<Answer>,
+  ask: (url: URL, isSent: boolean) => Promise<Answer>,
   broken: (what: string) => Error,
   signal: AbortSignal,
 ): Promise<Answer> {
   let url = first;
+  let isSent = false;
   for (let hops = 0; ; hops++) {
-    const answer = await ask(url);
+    const answer = await ask(url, isSent);
     const location = headerOf(answer.headers, "location");
     if (!REDIRECT.has(answer.status) || location === undefined) return answer;
     await answer.read(ERROR_LIMIT, signal);
     if (hops === REDIRECTS) throw broken("redirects in circles");
     const next = nextAddress(url, location);
     if (next === undefined) throw broken(FORBIDDEN);
+    isSent ||= url.origin !== first.origin;
     url = next;
   }
 }

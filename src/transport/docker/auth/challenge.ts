@@ -70,6 +70,11 @@ function parseChallenges(value: string): readonly Parsed[] | undefined {
       continue;
     }
     const parameters = challenges.at(-1)?.parameters;
+    if (text.skip("=")) {
+      // Padding, as of Negotiate's token (`token68`, RFC 9110 11.2).
+      if (parameters === undefined || (!text.atEnd && !text.skip(","))) return undefined;
+      continue;
+    }
     const parameter = text.quoted() ?? text.token();
     if (parameters === undefined || parameters.has(word.toLowerCase())) return undefined;
     parameters.set(word.toLowerCase(), parameter);

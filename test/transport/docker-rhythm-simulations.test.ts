@@ -39,6 +39,14 @@ const WRONG = {
   "keeps what it has found": but(same, (rhythm, silence, now) =>
     rhythm.step < 1 ? rhythm : real.refused(rhythm, silence, now),
   ),
+  "takes any few for a heap": {
+    ...real,
+    turns: (rhythm, ...given) => {
+      const after = real.turns(rhythm, ...given);
+      const rate = Math.max(after.rhythm.rate, rhythm.rate * 0.99);
+      return rhythm.step < 1 ? { ...after, rhythm: { ...after.rhythm, rate } } : after;
+    },
+  },
   "knocks each second": but((rhythm, now) => ({
     ...rhythm,
     next: Math.min(rhythm.next, now + 1000),
@@ -183,6 +191,14 @@ const CASES: readonly Case[] = [
     { seconds: 180, after: 80 },
     { refused: 0.01, used: 0.85 },
     ["keeps what it has found"],
+  ),
+  settles(
+    "a rate that is hardly too high is left within seconds",
+    () => changing(tokenBucket(50, 5), tokenBucket(44, 5)),
+    44,
+    { seconds: 80, after: 68 },
+    { refused: 0.002, used: 0.9 },
+    ["keeps what it has found", "takes any few for a heap"],
   ),
   settles(
     "a rate that falls is followed within 20 seconds, with Retry-After: 1",

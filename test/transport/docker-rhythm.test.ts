@@ -59,6 +59,16 @@ const BECOMES: readonly (readonly [what: string, becomes: string, Rhythm])[] = [
   ["refused after it was raised: back", "rising 96", refused(busy(HELD, 0, 101_000), 0, 101_000)],
   ["refused without that: it is measured", "measuring 96", MEASURING],
   ["a single one of all: a heap", "rising 95", busy(MEASURING, 1000, 2100)],
+  [
+    "a few, long after it began to count: a heap",
+    "rising 95",
+    resisted(refused(busy(HELD, 0, 10_000), 0, 10_000), 10_000, 2100, 5),
+  ],
+  [
+    "a few, soon after it began to count: so many too many",
+    "rising 91.5",
+    resisted(MEASURING, 1000, 2100, 5),
+  ],
   ["half of it passes: so much", "rising 46.6", resisted(MEASURING, 1000, 2100, 50)],
   ["nothing passes", "knocking 96", KNOCKING],
   ["a knock is let in: as before", "rising 96", busy(KNOCKING, 3100, 3000)],

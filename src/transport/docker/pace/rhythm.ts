@@ -34,6 +34,8 @@ interface Measuring extends Beat {
   readonly phase: "measuring";
   /** ms for which the registry wants to be left alone, each time. */
   readonly silence: number;
+  /** It was refused soon after the rate began to count. */
+  readonly soon: boolean;
 }
 
 export type Rhythm = (Beat & { readonly phase: "rising" | "knocking" }) | Measuring;
@@ -54,6 +56,8 @@ const MEASURE_MS = 2000;
 const MEASURE_TURNS_S = 10;
 /** Where no more than so many are refused, they came in heaps, as from a machine that stood still: the rate is hardly too high. */
 const FEW = { refused: 0.1, less: 0.99 } as const;
+/** But heaps are rare: what is refused again within so many ms is too high by as much as is refused. */
+const SOON_MS = 3000;
 /** Where no more than so many pass, nothing does: some answers are only on their way. */
 const NOTHING = 0.05;
 /** Where that is not to be seen: what a rate was before it was doubled had passed, and one that had been found is less far off. */
@@ -153,7 +157,7 @@ export function refused(earlier: Rhythm, silence: number, now: number): Rhythm {
       if (now < since + (silence === 0 ? REACTION_MS : 0))
         return silence === 0 ? rhythm : { ...rhythm, since: Math.max(since, next) };
       return before === 0 || step === DOUBLING
-        ? { ...countedFrom(rhythm, now), phase: "measuring", silence }
+        ? { ...countedFrom(rhythm, now), phase: "measuring", silence, soon: now < since + SOON_MS }
         : settled(rhythm, before, SMALLEST, silence, now);
     case "measuring":
       return rhythm.silence > 0 && now >= since + rhythm.silence
@@ -170,13 +174,13 @@ const settled = (earlier: Beat, rate: number, step: number, silence: number, now
 
 /** Finds a rate that passes, now that it is known how much of the one that was refused does. */
 function measured(rhythm: Measuring, now: number): Rhythm {
-  const { rate, step, given, refusals, silence } = rhythm;
+  const { rate, step, given, refusals, silence, soon } = rhythm;
   const passed = given - refusals;
   if (passed < NOTHING * given) return nothingLeft(rhythm, now);
   const found = (at: number, by: number) => settled(rhythm, at, by, silence, now);
   const sought = step === DOUBLING;
   if (!sought && silence === 0 && refusals <= FEW.refused * given)
-    return found(rate * FEW.less, SMALLEST);
+    return found(rate * Math.min(FEW.less, soon ? passed / given : 1), SMALLEST);
   const seen = SHARE * Math.min(perSecond(passed, now - rhythm.since), rate);
   if (tried(rhythm, now)) return found(seen, SMALLEST);
   // Where too few asked, or nobody for most of the time, more would have passed.

@@ -46,5 +46,6 @@ export interface BlobInfoCache {
     digest: Digest,
     given: { readonly registry: string | undefined; readonly substitutes: boolean },
   ): Promise<readonly Candidate[]>;
+  /** Whoever asks here afterwards hears of it; others may a moment later (learnt.ts). */
   record(facts: BlobFacts): Promise<void>;
 }

@@ -110,7 +110,7 @@ export interface Destination extends AsyncDisposable, Remote {
     certainty?: Certainty,
   ): Promise<FoundManifest | undefined>;
   /**
-   * True: nothing was there when it was first asked, so that blobs need not be looked for one by one. False where that is not sure.
+   * True: nothing was there when it was first asked, so that blobs need not be looked for one by one. False where that is not sure. Throws what keeps the whole copy out, such as no token.
    * Absent: looking costs nothing. Writes nothing.
    */
   isEmpty?(signal: AbortSignal): Promise<boolean>;
